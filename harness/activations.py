@@ -1,0 +1,162 @@
+"""Activations: a pair of functions each, the value phi(z) and the slope phi'(z), with what the harness must know of it.
+
+An entry in ACTIVATIONS is a function: its arguments are the parameters a config may give, it returns the Activation.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import exp, pi, sqrt
+from typing import Literal
+
+import numpy as np
+from scipy import optimize, special
+
+Array = np.ndarray
+Function = Callable[[Array], Array]
+
+
+@dataclass(frozen=True)
+class Activation:
+    """phi and phi', elementwise on arrays of any shape and of the dtype given."""
+
+    name: str
+    value: Function
+    slope: Function
+    slope_bound: float  # the largest |phi'| there is
+    summary: str
+    homogeneous: bool = False  # phi(c·z) = c·phi(z) for every c > 0
+    silent: Function | None = None  # where a unit passes no gradient; None: the slope is never exactly 0
+
+    @property
+    def vanishes_at_zero(self) -> bool:
+        return float(self.value(np.zeros(1))[0]) == 0
+
+
+# ReLU and its kin: straight pieces ----------------------------------------------------------------------------------
+
+
+def relu(at_zero: Literal[0, 0.5, 1] = 1) -> Activation:
+    def step(z: Array) -> Array:
+        if at_zero == 0.5:
+            return np.heaviside(z, z.dtype.type(0.5))
+        return z >= 0 if at_zero else z > 0
+
+    return Activation("relu", lambda z: np.maximum(z, z.dtype.type(0)), step, 1.0, "max(0, z); slope Step(z)",
+                      homogeneous=True, silent=lambda z: z <= 0)  # fmt: skip
+
+
+def leaky_relu(negative_slope: float = 0.01) -> Activation:
+    if negative_slope == 0:
+        raise ValueError("negative_slope 0 is relu; use that")
+
+    def slope(z: Array) -> Array:
+        return np.where(z > 0, z.dtype.type(1), z.dtype.type(negative_slope))
+
+    return Activation("leaky_relu", lambda z: z * slope(z), slope, max(1.0, abs(negative_slope)),
+                      "z, or negative_slope·z below 0", homogeneous=True)  # fmt: skip
+
+
+def linear() -> Activation:
+    return Activation("linear", np.copy, np.ones_like, 1.0, "z", homogeneous=True)
+
+
+def hard_tanh() -> Activation:
+    return Activation("hard_tanh", lambda z: np.clip(z, -1, 1), lambda z: np.abs(z) < 1, 1.0, "z, clipped to ±1",
+                      silent=lambda z: np.abs(z) >= 1)  # fmt: skip
+
+
+# S-shaped -----------------------------------------------------------------------------------------------------------
+
+
+def _sigmoid(z: Array) -> Array:
+    small = np.exp(-np.abs(z))  # never overflows
+    return np.where(z >= 0, 1, small) / (1 + small)
+
+
+def _sigmoid_slope(z: Array) -> Array:
+    """y(1 − y) = e^−|z| / (1 + e^−|z|)²: forming 1 − y would lose every digit beyond z ≈ 37."""
+    small = np.exp(-np.abs(z))
+    return small / np.square(1 + small)
+
+
+def sigmoid() -> Activation:
+    return Activation("sigmoid", _sigmoid, _sigmoid_slope, 0.25, "y = 1/(1 + e^−z); slope y(1 − y)")
+
+
+def _tanh_slope(z: Array) -> Array:
+    """1 − tanh² z = 4 sigmoid'(2z), without the cancellation."""
+    return 4 * _sigmoid_slope(2 * z)
+
+
+def tanh() -> Activation:
+    return Activation("tanh", np.tanh, _tanh_slope, 1.0, "tanh z; slope 1 − tanh² z")
+
+
+def erf() -> Activation:
+    def slope(z: Array) -> Array:
+        return z.dtype.type(2 / sqrt(pi)) * np.exp(-np.square(z))
+
+    return Activation("erf", special.erf, slope, 2 / sqrt(pi), "the error function; slope (2/√π) e^−z²")
+
+
+# Smooth or bent rectifiers ------------------------------------------------------------------------------------------
+
+
+def elu(alpha: float = 1.0) -> Activation:
+    if not alpha > 0:
+        raise ValueError(f"alpha must be positive, not {alpha:g}")
+    return _elu("elu", alpha, 1.0, f"z, or {alpha:g}·(e^z − 1) below 0; Clevert et al. 2016")
+
+
+def selu() -> Activation:
+    # Klambauer et al. 2017, eq. 14: the values that make mean 0 and variance 1 a fixed point.
+    return _elu("selu", 1.6732632423543772848, 1.0507009873554804934, "self-normalising elu; Klambauer et al. 2017")
+
+
+def _elu(name: str, alpha: float, scale: float, summary: str) -> Activation:
+    def value(z: Array) -> Array:
+        return np.where(z > 0, scale * z, scale * alpha * np.expm1(np.minimum(z, 0)))
+
+    def slope(z: Array) -> Array:
+        return np.where(z > 0, z.dtype.type(scale), scale * alpha * np.exp(np.minimum(z, 0)))
+
+    return Activation(name, value, slope, scale * max(1.0, alpha), summary)
+
+
+def _normal_density(z: Array) -> Array:
+    return np.exp(-np.square(z) / 2) / z.dtype.type(sqrt(2 * pi))
+
+
+def gelu() -> Activation:
+    def value(z: Array) -> Array:
+        return z * special.ndtr(z)
+
+    def slope(z: Array) -> Array:
+        return special.ndtr(z) + z * _normal_density(z)
+
+    # phi'' = density · (2 − z²): the slope is largest at √2.
+    bound = float(slope(np.array([sqrt(2)]))[0])
+    return Activation("gelu", value, slope, bound, "z·Φ(z); Hendrycks & Gimpel 2016")
+
+
+def silu() -> Activation:
+    def value(z: Array) -> Array:
+        return z * _sigmoid(z)
+
+    def slope(z: Array) -> Array:
+        return _sigmoid(z) + z * _sigmoid_slope(z)
+
+    # phi'' = 0 at z·tanh(z/2) = 2, where the slope is largest.
+    top = optimize.brentq(lambda z: z * (1 - exp(-z)) / (1 + exp(-z)) - 2, 1, 4, xtol=1e-15)
+    return Activation("silu", value, slope, float(slope(np.array([top]))[0]), "z·sigmoid(z); Elfwing et al. 2018")
+
+
+def softplus() -> Activation:
+    def value(z: Array) -> Array:
+        return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
+
+    return Activation("softplus", value, _sigmoid, 1.0, "ln(1 + e^z); slope sigmoid(z)")
+
+
+ACTIVATIONS = {make.__name__: make for make in (
+    relu, sigmoid, linear, tanh, erf, hard_tanh, leaky_relu, elu, selu, gelu, silu, softplus)}  # fmt: skip

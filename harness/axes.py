@@ -1,0 +1,284 @@
+"""What may stand at a key of a sweep: a value, a list, a range, or a name with parameters; as pydantic types.
+
+A type made here checks and normalises: an axis becomes a tuple of entries, each a value, a `Range` or a `Chosen`;
+`values` expands it. Messages are the harness's own, raised as `PydanticCustomError("plain", …)`.
+"""
+
+import inspect
+import math
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import product
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
+
+from pydantic import (
+    BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WrapValidator, create_model, model_validator)  # fmt: skip
+from pydantic_core import PydanticCustomError
+
+from harness.problems import remedy, shown
+
+MAX_STEPS = 10_000  # of one range
+LARGEST_WHOLE = 2**31 - 1
+
+Parameters = tuple[tuple[str, float], ...]
+
+
+class Strict(BaseModel):
+    """Unknown keys are refused; nothing changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def complaint(text: str) -> PydanticCustomError:
+    return PydanticCustomError("plain", "{text}", {"text": text})
+
+
+class _Schema:
+    """Changes what an annotated type looks like in the JSON Schema."""
+
+    def __init__(self, change: Callable[[dict], dict]):
+        self.change = change
+
+    def __get_pydantic_json_schema__(self, core_schema: Any, handler: Any) -> dict:
+        return self.change(handler(core_schema))
+
+
+# Values -------------------------------------------------------------------------------------------------------------
+
+
+def whole(what: str, at_least: int = 1, at_most: int = LARGEST_WHOLE) -> Any:
+    """A whole number (`1e3` is one, `true` is not); `what` it is, with its article."""
+
+    def check(value: object) -> int:
+        if not _is_number(value) or at_least <= value <= at_most and value != int(value):
+            raise complaint(f"{shown(value)} is not {what}; use a whole number, {at_least} or more")
+        if value < at_least:
+            raise complaint(f"{shown(value)} is not {what}; use {at_least} or more")
+        if value > at_most:
+            raise complaint(f"{shown(value)} is too large for {what}; use {at_most} or less")
+        return int(value)
+
+    return Annotated[int, Field(ge=at_least, le=at_most), BeforeValidator(check)]
+
+
+def number(what: str, above: float | None = None, at_least: float | None = None) -> Any:
+    """A finite number, as a float; a negative zero becomes zero."""
+    bound = f" above {above:g}" if above is not None else f", {at_least:g} or more" if at_least is not None else ""
+
+    def check(value: object) -> float:
+        fits = _is_number(value) and abs(value) <= sys.float_info.max
+        if not fits or (above is not None and value <= above) or (at_least is not None and value < at_least):
+            raise complaint(f"{shown(value)} is not {what}; use a finite number{bound}")
+        return float(value) + 0.0
+
+    return Annotated[float, Field(gt=above, ge=at_least), BeforeValidator(check)]
+
+
+def word(what: str, names: Collection[str]) -> Any:
+    """One of a few names."""
+
+    def check(value: object) -> object:
+        if not isinstance(value, str) or value not in names:
+            raise complaint(f"{shown(value)} is not {what}; {remedy(value, names)}")
+        return value
+
+    return Annotated[Literal[tuple(names)], BeforeValidator(check)]
+
+
+def one_number_of(what: str, allowed: tuple[float, ...]) -> Any:
+    """One of a few numbers, as `allowed` writes it: 1.0 becomes 1."""
+
+    def check(value: object) -> float:
+        for candidate in allowed:
+            if _is_number(value) and value == candidate:
+                return candidate
+        raise complaint(f"{shown(value)} is not {what}; {remedy(None, [str(a) for a in allowed])}")
+
+    return Annotated[Any, BeforeValidator(check), _Schema(lambda _: {"enum": list(allowed)})]
+
+
+def optional(value: Any) -> Any:
+    """The type, or null."""
+    return Annotated[value, WrapValidator(lambda given, check: None if given is None else check(given)),
+                     _Schema(lambda schema: {"anyOf": [schema, {"type": "null"}]})]  # fmt: skip
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+
+
+# Ranges -------------------------------------------------------------------------------------------------------------
+
+
+class Range(Strict):
+    """`{from: 1, to: 1024, steps: 11, spacing: log}`: both ends exact; whole numbers rounded; each value once."""
+
+    steps: whole("a number of steps", at_most=MAX_STEPS) = Field(description="How many values, both ends included.")
+    spacing: word("a spacing", ("linear", "log")) = Field(
+        "linear", description="Whether equal differences (linear, the default) or equal ratios (log) lie between values.")  # fmt: skip
+
+    @model_validator(mode="after")
+    def _has_two_ends(self) -> "Range":
+        if self.from_ == self.to:
+            raise complaint("from and to are equal; write the value instead of a range")
+        if self.steps == 1:
+            raise complaint("one step cannot hold both ends; use steps: 2 or more")
+        if self.spacing == "log" and min(self.from_, self.to) <= 0:
+            raise complaint("a range with spacing: log needs from and to above 0; use spacing: linear")
+        return self
+
+    def at_most(self) -> int:
+        """A bound on the number of values, without making them."""
+        whole_numbers = isinstance(self.from_, int)
+        return min(self.steps, abs(self.to - self.from_) + 1) if whole_numbers else self.steps
+
+    def values(self) -> list[float]:
+        inner = [self._between(i / (self.steps - 1)) for i in range(1, self.steps - 1)]
+        if isinstance(self.from_, int):
+            inner = [math.floor(value + 0.5) for value in inner]
+        return list(dict.fromkeys([self.from_, *inner, self.to]))
+
+    def _between(self, t: float) -> float:
+        if self.spacing == "log":
+            value = math.exp(math.log(self.from_) * (1 - t) + math.log(self.to) * t)
+        else:
+            value = self.from_ * (1 - t) + self.to * t
+        # 12 digits: the last bits of exp differ between machines, and which network it is must not.
+        return float(f"{value:.12g}")
+
+
+def _range_of(value: Any) -> type[Range]:
+    return create_model(
+        "Range", __base__=Range,
+        from_=(value, Field(alias="from", description="The first value.")),
+        to=(value, Field(description="The last value.")))  # fmt: skip
+
+
+# Axes ---------------------------------------------------------------------------------------------------------------
+
+
+def _axis_of(entry: Any) -> Any:
+    return Annotated[
+        tuple[entry, ...], Field(min_length=1),
+        BeforeValidator(lambda given: given if isinstance(given, list | tuple) else [given]),
+        _Schema(lambda schema: {"anyOf": [schema["items"], schema]})]  # fmt: skip
+
+
+def numeric_axis(value: Any, nullable: bool = False) -> Any:
+    """One number, a range, or a list of both."""
+    kinds = Annotated[
+        Annotated[optional(value) if nullable else value, Tag("<value>")] | Annotated[_range_of(value), Tag("<range>")],
+        Discriminator(lambda given: "<range>" if isinstance(given, dict | Range) else "<value>")]  # fmt: skip
+    return _axis_of(kinds)
+
+
+def plain_axis(value: Any) -> Any:
+    """One value, or a list."""
+    return _axis_of(value)
+
+
+class Chosen(Strict):
+    """An activation or initialisation by name; each of its parameters is an axis."""
+
+    table: ClassVar[Mapping[str, Callable]]
+    name: str
+
+    def parameters(self) -> dict[str, tuple]:
+        return {key: getattr(self, key) for key in sorted(type(self).model_fields) if key != "name"}
+
+    def values(self) -> Iterator[tuple[str, Parameters]]:
+        """(name, parameters other than the defaults) of every combination."""
+        defaults = _defaults(self.table[self.name])
+        given = self.parameters()
+        for combination in product(*map(values, given.values())):
+            pairs = zip(given, combination, strict=True)
+            yield self.name, tuple((key, value) for key, value in pairs if value != defaults[key])
+
+
+def choice_axis(what: str, table: Mapping[str, Callable]) -> Any:
+    """A name of `table`, a mapping of a name and its parameters, or a list of both; `what` it is, with its article."""
+
+    def named(given: object) -> object:
+        mapping = {"name": given} if isinstance(given, str) else given
+        if isinstance(mapping, Chosen):
+            return mapping
+        if not isinstance(mapping, dict):
+            raise complaint(f"{shown(given)} is not {what}; use a name or {{name: …, parameter: …}}")
+        if "name" not in mapping:
+            raise complaint(f"the mapping names no {what.split()[1]}; add name: {next(iter(table))}")
+        name = mapping["name"]
+        if not isinstance(name, str) or name not in table:
+            raise complaint(f"{shown(name)} is not {what}; {remedy(name, table)}")
+        return mapping
+
+    kinds = [Annotated[_chosen(what, table, name), Tag(f"<{name}>")] for name in table]
+    union = Annotated[
+        _union(kinds), Discriminator(lambda given: f"<{given['name'] if isinstance(given, dict) else given.name}>")]
+    names = {"enum": list(table), "description": f"{what} with its default parameters."}
+    return _axis_of(Annotated[union, BeforeValidator(named), _Schema(lambda schema: {"anyOf": [names, schema]})])
+
+
+def _union(kinds: list[Any]) -> Any:
+    union = kinds[0]
+    for kind in kinds[1:]:
+        union = union | kind
+    return union
+
+
+def _chosen(what: str, table: Mapping[str, Callable], name: str) -> type[Chosen]:
+    fields: dict[str, Any] = {"name": (Literal[name], Field(description=table[name]().summary))}
+    for parameter in inspect.signature(table[name]).parameters.values():
+        fields[parameter.name] = _parameter(name, parameter)
+    model = create_model(name, __base__=Chosen, **fields)
+    model.table = table
+    return model
+
+
+def _parameter(name: str, parameter: inspect.Parameter) -> tuple[Any, Any]:
+    what = f"{'an' if parameter.name[0] in 'aeiou' else 'a'} {parameter.name}"
+    describe = Field((parameter.default,), description=f"Parameter of {name}; default {parameter.default:g}.")
+    if get_origin(parameter.annotation) is Literal:
+        return plain_axis(one_number_of(what, get_args(parameter.annotation))), describe
+    return numeric_axis(number(what)), describe
+
+
+def _defaults(factory: Callable) -> dict[str, float]:
+    return {p.name: p.default for p in inspect.signature(factory).parameters.values()}
+
+
+# Expansion ----------------------------------------------------------------------------------------------------------
+
+
+def values(axis: tuple) -> list:
+    """Every value of an axis, in the order written."""
+    return [value for entry in axis for value in entry_values(entry)]
+
+
+def entry_values(entry: object) -> list:
+    return list(entry.values()) if isinstance(entry, Range | Chosen) else [entry]
+
+
+def at_most(axis: tuple) -> int:
+    """A bound on the number of values of an axis, without making them."""
+    return sum(_entry_at_most(entry) for entry in axis)
+
+
+def _entry_at_most(entry: object) -> int:
+    if isinstance(entry, Range):
+        return entry.at_most()
+    return math.prod(map(at_most, entry.parameters().values())) if isinstance(entry, Chosen) else 1
+
+
+def plain(axis: tuple) -> object:
+    """An axis as a config writes it, every default written out."""
+    entries = [_plain_entry(entry) for entry in axis]
+    return entries[0] if len(entries) == 1 else entries
+
+
+def _plain_entry(entry: object) -> object:
+    if isinstance(entry, Range):
+        return {"from": entry.from_, "to": entry.to, "steps": entry.steps, "spacing": entry.spacing}
+    if isinstance(entry, Chosen):
+        parameters = {key: plain(axis) for key, axis in entry.parameters().items()}
+        return {"name": entry.name, **parameters} if parameters else entry.name
+    return entry

@@ -1,0 +1,156 @@
+"""Measures: one function a column, from what a layer holds on the way up or on the way down.
+
+A measure returns one number per lane. Norms are log10 (decades); shares are fractions in [0, 1]; a ratio of two zeros
+is NaN, and the log10 of a true zero is −inf. All norms are over the whole batch.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from harness.backprop import BackwardLayer, Layer, weight_gradient
+from harness.scaled import CANCELLED, LOG10_2, Scaled, log10_of, log10_ratio, largest
+
+Array = np.ndarray
+
+SATURATED = 0.01  # a slope under this share of the activation's largest counts as saturated
+
+# On the way up: functions of a Layer, (replicates, lanes) ------------------------------------------------------------
+
+
+def log10_norm_weights(layer: Layer) -> Array:
+    """log10 ‖W[k−1]‖_F"""
+    return layer.W.log10_norm
+
+
+def log10_rms_outputs(layer: Layer) -> Array:
+    """log10 of the root mean square of r[k]"""
+    return layer.r.log10_norm - log10_of(_size(layer.r)) / 2
+
+
+def slope_mean(layer: Layer) -> Array:
+    """mean of phi'(z[k]) over units and batch: for ReLU the share of ones"""
+    return _flat(layer.slope).mean(axis=-1, dtype=np.float64)
+
+
+def slope_rms(layer: Layer) -> Array:
+    """root mean square of phi'(z[k]) over units and batch"""
+    if layer.slope.dtype == bool:
+        return np.sqrt(slope_mean(layer))
+    top = largest(layer.slope).astype(np.float64)
+    relative = _flat(layer.slope) / np.where(top == 0, 1, top).astype(layer.slope.dtype)[..., None]
+    return top * np.sqrt(np.square(relative).mean(axis=-1, dtype=np.float64))
+
+
+def dead_fraction(layer: Layer) -> Array:
+    """share of units that pass no gradient for any sample of the batch (ReLU: z ≤ 0 for all, whatever `at_zero`)"""
+    if layer.silent is None:
+        return np.zeros(layer.slope.shape[:-2])
+    return layer.silent.all(axis=-2).mean(axis=-1)  # batch, then units
+
+
+def saturated_fraction(layer: Layer) -> Array:
+    """share of (unit, sample) pairs with a slope under 1 % of the activation's largest"""
+    if layer.slope.dtype == bool:
+        return 1 - slope_mean(layer)
+    return _flat(np.abs(layer.slope) < SATURATED * layer.activation.slope_bound).mean(axis=-1)
+
+
+def output_cosine(layer: Layer) -> Array:
+    """mean cosine between two samples' r[k], weighted by length"""
+    return _mean_cosine(layer.r)
+
+
+# On the way down: functions of a BackwardLayer, (depths, replicates, lanes) ------------------------------------------
+
+
+def log10_grad_weights(layer: BackwardLayer) -> Array:
+    """log10 ‖∂C/∂W[k−1]‖_F
+
+    ‖rᵀδ‖² = Σ_ij R_ij D_ij with the Gram matrices R = r rᵀ and D = δ δᵀ, each (batch, batch): ∂C/∂W is never formed,
+    unless the batch is so large that forming it is cheaper, or the sum cancels.
+    """
+    r, delta = layer.r_below, layer.delta
+    batch, fan_in, fan_out = r.mantissa.shape[-2], r.mantissa.shape[-1], delta.mantissa.shape[-1]
+    if batch * (fan_in + fan_out) > fan_in * fan_out:
+        return weight_gradient(r, delta).log10_norm
+    return _log10_weight_gradient_by_gram(r, delta)
+
+
+def log10_grad_biases(layer: BackwardLayer) -> Array:
+    """log10 ‖∂C/∂b[k−1]‖, recorded also where there are no biases"""
+    total = layer.delta.mantissa.sum(axis=-2, keepdims=True)
+    return Scaled(total, layer.delta.exponent).log10_norm
+
+
+def log10_grad_preactivations(layer: BackwardLayer) -> Array:
+    """log10 ‖∂C/∂z[k]‖_F"""
+    return layer.delta.log10_norm
+
+
+def log10_grad_outputs(layer: BackwardLayer) -> Array:
+    """log10 ‖∂C/∂r[k]‖_F"""
+    return layer.grad_r.log10_norm
+
+
+def log10_max_grad_preactivations(layer: BackwardLayer) -> Array:
+    """log10 of the largest magnitude in ∂C/∂z[k]: what a number format must hold"""
+    return layer.delta.log10_largest
+
+
+def log10_activation_factor(layer: BackwardLayer) -> Array:
+    """log10 ‖∂C/∂z[k]‖/‖∂C/∂r[k]‖: the share of Step, or of y(1−y)"""
+    return log10_ratio(layer.delta.log10_norm, layer.grad_r.log10_norm)
+
+
+def log10_weight_factor(layer: BackwardLayer) -> Array:
+    """log10 ‖∂C/∂r[k−1]‖/‖∂C/∂z[k]‖: the share of the weights"""
+    return log10_ratio(layer.grad_below.log10_norm, layer.delta.log10_norm)
+
+
+def delta_cosine(layer: BackwardLayer) -> Array:
+    """mean cosine between two samples' ∂C/∂z[k], weighted by length"""
+    return _mean_cosine(layer.delta)
+
+
+Measure = Callable[[Layer], Array] | Callable[[BackwardLayer], Array]
+
+FORWARD = {measure.__name__: measure for measure in (
+    log10_norm_weights, log10_rms_outputs, slope_mean, slope_rms, dead_fraction, saturated_fraction,
+    output_cosine)}  # fmt: skip
+BACKWARD = {measure.__name__: measure for measure in (
+    log10_grad_weights, log10_grad_biases, log10_grad_preactivations, log10_grad_outputs,
+    log10_max_grad_preactivations, log10_activation_factor, log10_weight_factor, delta_cosine)}  # fmt: skip
+MEASURES: dict[str, Measure] = BACKWARD | FORWARD
+
+
+def _flat(array: Array) -> Array:
+    return array.reshape(*array.shape[:-2], -1)
+
+
+def _size(a: Scaled) -> int:
+    return a.mantissa.shape[-1] * a.mantissa.shape[-2]
+
+
+def _mean_cosine(a: Scaled) -> Array:
+    """Σ_{i≠j} ⟨a_i, a_j⟩ / Σ_{i≠j} |a_i||a_j| over the samples of the batch."""
+    total = a.mantissa.sum(axis=-2, dtype=np.float64)
+    products = np.vecdot(total, total) - a.lengths.sum(axis=-1)
+    lengths = np.sqrt(a.lengths)
+    others = lengths.sum(axis=-1, keepdims=True) - lengths  # exactly 0 for the only sample there is
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where((lengths > 0).sum(axis=-1) > 1, products / np.vecdot(lengths, others), np.nan)
+
+
+def _log10_weight_gradient_by_gram(r: Scaled, delta: Scaled) -> Array:
+    R, D = _flat(r.gram), _flat(delta.gram)
+    total = np.vecdot(R, D).astype(np.float64)
+    cancelled = total <= CANCELLED * np.vecdot(np.abs(R), np.abs(D))
+    cancelled &= (r.largest > 0) & (delta.largest > 0)
+    with np.errstate(invalid="ignore"):  # a lane that cancels may be negative
+        result = log10_of(total) / 2 + (r.exponent + delta.exponent) * LOG10_2
+    for lane in zip(*np.nonzero(cancelled), strict=True):
+        below = Scaled(r.mantissa[lane[1:]][None], r.exponent[lane[1:]][None])
+        above = Scaled(delta.mantissa[lane][None], delta.exponent[lane][None])
+        result[lane] = weight_gradient(below, above).log10_norm[0]
+    return result

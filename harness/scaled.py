@@ -1,0 +1,154 @@
+"""Arrays that carry their exponent: mantissa · 2^exponent, one integer exponent per lane.
+
+Gradients here reach 10^-6000. Scaling a normal number by a power of two is exact, so a lane that is renormalised by
+its largest magnitude loses nothing and never underflows: an exact zero is a fact, not an accident of the format.
+A lane is everything but the last two axes, (batch, width).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import log10
+
+import numpy as np
+
+Array = np.ndarray
+
+LOG10_2 = log10(2)
+NOTHING = -(2**40)  # exponent of a lane that is exactly zero: under that of any number
+KEPT = 8  # a lane whose largest magnitude is within 2^±KEPT of 1 is left as it is: its squares are safe in float32 too
+RISKY = {np.dtype(np.float64): 2.0**-900, np.dtype(np.float32): 2.0**-90}  # under it a sum of squares may have lost some
+CANCELLED = 2.0**-8  # a sum this small beside the sum of its magnitudes has lost 8 bits
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """mantissa (…, batch, width) times 2^exponent (…)."""
+
+    mantissa: Array
+    exponent: Array
+
+    def __matmul__(self, W: Weights) -> Scaled:
+        """Each lane's product is a BLAS call of its own, so a lane's bits do not depend on its neighbours."""
+        product = self.mantissa @ W.base
+        product *= W.gain[:, None, None]
+        return Scaled(product, self.exponent + W.exponent)
+
+    def __add__(self, other: Scaled | None) -> Scaled:
+        if other is None:
+            return self
+        exponent = np.maximum(self.exponent, other.exponent)
+        mine, theirs = (shifted(a.mantissa, a.exponent - exponent) for a in (self, other))
+        return Scaled(mine + theirs, exponent)
+
+    def __sub__(self, other: Scaled) -> Scaled:
+        return self + Scaled(-other.mantissa, other.exponent)
+
+    def __mul__(self, factor: Array | float) -> Scaled:
+        return Scaled(self.mantissa * factor, self.exponent)
+
+    @cached_property
+    def largest(self) -> Array:
+        """Largest magnitude of the mantissa, (…)."""
+        return largest(self.mantissa)
+
+    @cached_property
+    def lengths(self) -> Array:
+        """Squared length of each sample's mantissa, (…, batch), float64."""
+        return np.vecdot(self.mantissa, self.mantissa).astype(np.float64)
+
+    @cached_property
+    def gram(self) -> Array:
+        """Inner products of the samples' mantissas, (…, batch, batch)."""
+        return self.mantissa @ self.mantissa.swapaxes(-1, -2)
+
+    @cached_property
+    def log10_norm(self) -> Array:
+        """log10 of the Frobenius norm of each lane, (…)."""
+        squares = self.lengths.sum(axis=-1)
+        result = log10_of(squares) / 2 + self.exponent * LOG10_2
+        risky = squares < RISKY[self.mantissa.dtype]
+        if risky.any():  # squares may have underflowed: take out the largest magnitude first
+            risky &= self.largest > 0
+            if risky.any():
+                top, exponent = normalised(self.mantissa[risky], self.exponent[risky], keep=0)
+                result[risky] = log10_of(np.vecdot(top, top).sum(axis=-1)) / 2 + exponent * LOG10_2
+        return result
+
+    @cached_property
+    def log10_largest(self) -> Array:
+        """log10 of the largest magnitude of each lane, (…)."""
+        return log10_of(self.largest) + self.exponent * LOG10_2
+
+    def normalised(self) -> Scaled:
+        """The same numbers, their largest magnitude near 1 in every lane."""
+        return Scaled(*normalised(self.mantissa, self.exponent, top=self.largest))
+
+
+@dataclass(frozen=True)
+class Weights:
+    """W = gain · 2^exponent · base: base (replicates, 1, fan_in, fan_out) is shared, gain and exponent are (lanes,)."""
+
+    base: Array
+    gain: Array
+    exponent: Array
+
+    @property
+    def T(self) -> Weights:  # noqa: N802  the transpose, as numpy writes it
+        return Weights(self.base.swapaxes(-1, -2), self.gain, self.exponent)
+
+    @cached_property
+    def log10_norm(self) -> Array:
+        """log10 ‖W‖_F, (replicates, lanes)."""
+        base = self.base.astype(np.float64, copy=False)
+        return log10_of(np.vecdot(base, base).sum(axis=-1)) / 2 + log10_of(self.gain) + self.exponent * LOG10_2
+
+
+def split(numbers: Array, dtype: np.dtype) -> tuple[Array, Array]:
+    """Numbers as (mantissa, exponent): those of ordinary size keep exponent 0, the others are split by frexp."""
+    mantissa, exponent = np.frexp(np.asarray(numbers, dtype=np.float64))
+    ordinary = np.abs(exponent) <= KEPT
+    mantissa = np.where(ordinary, numbers, mantissa).astype(dtype)
+    return mantissa, np.where(ordinary, 0, exponent).astype(np.int64)
+
+
+def scaled(values: Array) -> Scaled:
+    """An ordinary array (…, batch, width) as a scaled one."""
+    return Scaled(values, np.zeros(values.shape[:-2], dtype=np.int64)).normalised()
+
+
+def largest(mantissa: Array) -> Array:
+    """Largest magnitude of each lane, (…); nan where a lane holds one."""
+    flat = mantissa.reshape(*mantissa.shape[:-2], -1)
+    return np.maximum(flat.max(axis=-1), -flat.min(axis=-1))
+
+
+def normalised(mantissa: Array, exponent: Array, top: Array | None = None, keep: int = KEPT) -> tuple[Array, Array]:
+    """Mantissa and exponent with each lane's largest magnitude within 2^±keep of 1; a zero lane gets NOTHING."""
+    top = largest(mantissa) if top is None else top
+    shift = np.frexp(top)[1].astype(np.int64)
+    shift[np.abs(shift) <= keep] = 0
+    exponent = np.where(top == 0, NOTHING, exponent + shift)
+    return shifted(mantissa, -shift), exponent
+
+
+def shifted(mantissa: Array, shift: Array) -> Array:
+    """mantissa · 2^shift, lane by lane."""
+    if not shift.any():
+        return mantissa
+    if np.abs(shift).max() < 100:
+        return mantissa * np.ldexp(mantissa.dtype.type(1), shift)[..., None, None]
+    return np.ldexp(mantissa, np.clip(shift, -5000, 5000)[..., None, None])  # beyond any format: 0 or inf
+
+
+def log10_of(values: Array) -> Array:
+    """log10 in float64, −inf at 0."""
+    with np.errstate(divide="ignore"):
+        return np.log10(np.asarray(values, dtype=np.float64))
+
+
+def log10_ratio(above: Array, below: Array) -> Array:
+    """Difference of two log10 magnitudes; nan for a ratio of two zeros."""
+    with np.errstate(invalid="ignore"):
+        return above - below

@@ -1,0 +1,39 @@
+"""Keyed random streams: what a draw is depends on its key alone, never on the order in which draws are made."""
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+import numpy as np
+
+# What a draw is for; the second word of the stream's counter. Never renumber: networks would change.
+HIDDEN, OUTPUT, HIDDEN_BIAS, OUTPUT_BIAS, INPUTS, TARGETS, ROWS = range(7)
+
+
+class Streams:
+    """All streams of one key: `at(purpose, index, replicate)` gives the generator of one draw.
+
+    The key (seed, family, fans, …) becomes the 128-bit key of a Philox counter generator; purpose, index and
+    replicate become the upper words of its counter, so every draw owns 2^64 blocks of numbers and none overlap.
+    Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
+    """
+
+    def __init__(self, *key: int | str):
+        digest = blake2b(repr(key).encode(), digest_size=16).digest()
+        self._bits = np.random.Philox(key=int.from_bytes(digest, "little"))
+        self._generator = np.random.Generator(self._bits)
+        self._state = self._bits.state
+
+    def at(self, purpose: int, index: int, replicate: int) -> np.random.Generator:
+        """The generator at the start of one draw; valid until the next call."""
+        self._state["state"]["counter"][:] = (0, purpose, index, replicate)
+        self._bits.state = self._state  # a fresh state: its buffer is empty
+        return self._generator
+
+    def normal(self, purpose: int, index: int, replicates: Iterable[int], shape: tuple[int, ...]) -> np.ndarray:
+        """Standard normal draws, (replicates, *shape), float64."""
+        return np.stack([self.at(purpose, index, i).standard_normal(shape) for i in replicates])
+
+    def uniform(self, purpose: int, index: int, replicates: Iterable[int], shape: tuple[int, ...]) -> np.ndarray:
+        """Uniform draws of mean 0 and variance 1, that is on [−√3, √3), (replicates, *shape), float64."""
+        draws = np.stack([self.at(purpose, index, i).random(shape) for i in replicates])
+        return (2 * draws - 1) * np.sqrt(3)

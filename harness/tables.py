@@ -1,0 +1,176 @@
+"""The two result tables of a block: `layers`, a row per network and layer, and `networks`, a row per network.
+
+Rows are ordered by network, replicate and layer. NaN is stored as null.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from harness.measures import FORWARD, MEASURES
+from harness.network import NetworkSpec
+from harness.scaled import LOG10_2
+
+Array = np.ndarray
+
+OK = "ok"
+# log10 of half the smallest subnormal of each format: what is smaller reads 0.
+ZERO_UNDER = {"float16": -25 * LOG10_2, "bfloat16": -134 * LOG10_2, "float32": -150 * LOG10_2, "float64": -1075 * LOG10_2}
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What a block leaves: both tables, ready to be written."""
+
+    layers: pa.Table
+    networks: pa.Table
+
+
+@dataclass(frozen=True)
+class Records:
+    """Arrays that a run fills, for every network of a block in order: rows are replicates.
+
+    Per network: `layers[column]` (replicates, depth), `log10_cost` (replicates,), `status` (replicates,) of str,
+    `dead_from_layer` (replicates,) with 0 for never.
+    """
+
+    specs: Sequence[NetworkSpec]
+    replicates: Sequence[int]
+    layers: dict[str, Array] = field(init=False)
+    log10_cost: Array = field(init=False)
+    dead_from_layer: Array = field(init=False)
+    status: Array = field(init=False)
+    offsets: Array = field(init=False)
+
+    def __post_init__(self):
+        depths = np.array([spec.depth for spec in self.specs])
+        shape = (len(self.specs), len(self.replicates))
+        set_ = object.__setattr__
+        set_(self, "offsets", np.concatenate([[0], np.cumsum(depths * len(self.replicates))]))
+        set_(self, "layers", {name: np.full(self.offsets[-1], np.nan) for name in MEASURES})
+        set_(self, "log10_cost", np.full(shape, np.nan))
+        set_(self, "dead_from_layer", np.zeros(shape, dtype=np.int64))
+        set_(self, "status", np.full(shape, OK, dtype=object))
+
+    def of(self, column: str, network: int) -> Array:
+        """The part of a column that belongs to one network, (replicates, depth); a view."""
+        rows = self.layers[column][self.offsets[network] : self.offsets[network + 1]]
+        return rows.reshape(len(self.replicates), self.specs[network].depth)
+
+    def blank(self, network: int, forward_fails: Array, slope_fails: Array) -> None:
+        """Null what is not known: all from the layer on at which a pass left the number format.
+
+        Layers are (replicates,), 0 for none: the forward columns from there up, the backward ones from there down,
+        and all of the backward ones where the forward pass failed.
+        """
+        failed = np.nonzero(forward_fails | slope_fails)[0]
+        if not len(failed):
+            return
+        layer = np.arange(1, self.specs[network].depth + 1)
+        forward, slope = forward_fails[failed, None], slope_fails[failed, None]
+        for column in MEASURES:
+            unknown = (forward > 0) & (layer >= forward) if column in FORWARD else (forward > 0) | (layer <= slope)
+            values = self.of(column, network)
+            values[failed] = np.where(unknown, np.nan, values[failed])
+
+
+def tables(records: Records, seed: int, decades: float) -> Tables:
+    """Both tables of a block. `decades`: an attenuation beyond ± that many is called vanishing or exploding."""
+    networks = _networks(records, seed, decades)
+    each = np.repeat([spec.depth for spec in records.specs], len(records.replicates))  # layers of each network
+    index = np.repeat(np.arange(len(each)), each)
+    columns = {name: _repeated(networks[name], index) for name in LAYER_COORDINATES}
+    columns["layer"] = pa.array(_counted(each))
+    columns |= {name: pa.array(values, from_pandas=True) for name, values in records.layers.items()}
+    return Tables(pa.table(columns), pa.table(networks))
+
+
+LAYER_COORDINATES = (
+    "network", "activation", "init", "weight_scale", "bias_scale", "depth", "width", "replicate")  # fmt: skip
+NETWORK_COORDINATES = (*LAYER_COORDINATES, "input_width", "output_width", "output", "seed", "family", "sigma_w", "sigma_b")
+
+
+def _repeated(column: pa.Array, index: Array) -> pa.Array:
+    """A network's coordinate on each of its layers; texts as a dictionary."""
+    if pa.types.is_string(column.type):
+        column = column.dictionary_encode()
+    if pa.types.is_dictionary(column.type):
+        return pa.DictionaryArray.from_arrays(column.indices.take(pa.array(index)), column.dictionary)
+    return column.take(pa.array(index))
+
+
+def _counted(lengths: Array) -> Array:
+    """1 … n for every n, one after the other."""
+    ends = np.cumsum(lengths)
+    return np.arange(ends[-1]) - np.repeat(ends - lengths, lengths) + 1
+
+
+def _networks(records: Records, seed: int, decades: float) -> dict[str, pa.Array]:
+    specs, replicates = records.specs, records.replicates
+
+    def each(values: Sequence, type_: pa.DataType | None = None) -> pa.Array:
+        column = pa.array(values, type_)
+        column = column.dictionary_encode() if pa.types.is_string(column.type) else column
+        return column.take(pa.array(np.repeat(np.arange(len(specs)), len(replicates))))
+
+    columns = {
+        "network": pa.array([spec.network(i) for spec in specs for i in replicates]),
+        "activation": each([spec.activation.label for spec in specs]),
+        "init": each([spec.init.label for spec in specs]),
+        "weight_scale": each([spec.weight_scale for spec in specs], pa.float64()),
+        "bias_scale": each([spec.sigma_b(spec.width) for spec in specs], pa.float64()),
+        "depth": each([spec.depth for spec in specs]),
+        "width": each([spec.width for spec in specs]),
+        "replicate": pa.array(np.tile(np.asarray(replicates, dtype=np.int64), len(specs))),
+        "input_width": each([spec.input_width for spec in specs]),
+        "output_width": each([spec.output_width for spec in specs]),
+        "output": each([spec.output for spec in specs]),
+        "seed": each([seed] * len(specs)),
+        "family": each([spec.family for spec in specs]),
+        "sigma_w": each([spec.sigma_w() for spec in specs], pa.float64()),
+        "sigma_b": each([spec.sigma_b(spec.width) for spec in specs], pa.float64()),
+    }
+    return columns | _network_results(records, decades)
+
+
+def _network_results(records: Records, decades: float) -> dict[str, pa.Array]:
+    """The columns of `networks` that were measured."""
+    gain, slope, starts_at_zero = (np.empty(records.status.shape) for _ in range(3))
+    zero_from = {name: np.empty(records.status.shape) for name in ZERO_UNDER}
+    for n, spec in enumerate(records.specs):
+        delta = records.of("log10_grad_preactivations", n)
+        with np.errstate(invalid="ignore"):
+            gain[n] = delta[:, 0] - delta[:, -1] if spec.depth > 1 else np.where(np.isnan(delta[:, 0]), np.nan, 0)
+            slope[n] = gain[n] / (spec.depth - 1) if spec.depth > 1 else np.nan
+        starts_at_zero[n] = records.of("log10_grad_outputs", n)[:, -1] == -np.inf
+        largest = records.of("log10_max_grad_preactivations", n)
+        for name, under in ZERO_UNDER.items():
+            zero_from[name][n] = _first_from_the_output(largest < under)
+    dead = records.dead_from_layer > 0
+    status = records.status
+    status[(starts_at_zero > 0) & ~dead & (status == OK)] = "the gradient is zero at the output"
+    regime = np.select(
+        [dead, np.isnan(gain), gain < -decades, gain > decades], ["dead", "", "vanishing", "exploding"], "healthy"
+    )
+    regime = np.where(regime == "", None, regime.astype(object))
+    return {
+        "log10_cost": pa.array(records.log10_cost.ravel(), from_pandas=True),
+        "log10_gradient_gain": pa.array(gain.ravel(), from_pandas=True),
+        "slope_per_layer": pa.array(slope.ravel(), from_pandas=True),
+        "regime": pa.array(regime.ravel(), pa.string()).dictionary_encode(),
+        "status": pa.array(status.ravel(), pa.string()).dictionary_encode(),
+        "dead_from_layer": _null_where_zero(records.dead_from_layer),
+        **{f"zero_from_layer_{name}": _null_where_zero(layers) for name, layers in zero_from.items()},
+    }
+
+
+def _first_from_the_output(condition: Array) -> Array:
+    """The highest layer (1, 2, …) at which a condition (replicates, depth) holds, 0 for none."""
+    reverse = condition[:, ::-1]
+    return np.where(reverse.any(axis=1), condition.shape[1] - reverse.argmax(axis=1), 0)
+
+
+def _null_where_zero(layers: Array) -> pa.Array:
+    return pa.array(layers.ravel().astype(np.int64), mask=layers.ravel() == 0)
