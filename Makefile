@@ -41,7 +41,7 @@ $(VENV)/.project: $(VENV)/.runtime pyproject.toml
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.runtime requirements/test.txt
+$(VENV)/.test: $(VENV)/.runtime requirements/test.txt | $(VENV)/.project
 	$(PIP) install --require-hashes -r requirements/test.txt
 	@touch $@
 

@@ -12,7 +12,16 @@ from itertools import product
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 from pydantic import (
-    BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WrapValidator, create_model, model_validator)  # fmt: skip
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WrapValidator,
+    create_model,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from harness.problems import remedy, shown
@@ -50,7 +59,7 @@ def whole(what: str, at_least: int = 1, at_most: int = LARGEST_WHOLE) -> Any:
     """A whole number (`1e3` is one, `true` is not); `what` it is, with its article."""
 
     def check(value: object) -> int:
-        if not _is_number(value) or at_least <= value <= at_most and value != int(value):
+        if not _is_number(value) or (at_least <= value <= at_most and value != int(value)):
             raise complaint(f"{shown(value)} is not {what}; use a whole number, {at_least} or more")
         if value < at_least:
             raise complaint(f"{shown(value)} is not {what}; use {at_least} or more")
@@ -115,7 +124,8 @@ class Range(Strict):
 
     steps: whole("a number of steps", at_most=MAX_STEPS) = Field(description="How many values, both ends included.")
     spacing: word("a spacing", ("linear", "log")) = Field(
-        "linear", description="Whether equal differences (linear, the default) or equal ratios (log) lie between values.")  # fmt: skip
+        "linear", description="Whether values differ by equal steps (linear, the default) or equal ratios (log)."
+    )
 
     @model_validator(mode="after")
     def _has_two_ends(self) -> "Range":
@@ -147,9 +157,9 @@ class Range(Strict):
         return float(f"{value:.12g}")
 
 
-def _range_of(value: Any) -> type[Range]:
+def _range_of(value: Any, name: str) -> type[Range]:
     return create_model(
-        "Range", __base__=Range,
+        f"{name}_range", __base__=Range,
         from_=(value, Field(alias="from", description="The first value.")),
         to=(value, Field(description="The last value.")))  # fmt: skip
 
@@ -157,24 +167,28 @@ def _range_of(value: Any) -> type[Range]:
 # Axes ---------------------------------------------------------------------------------------------------------------
 
 
-def _axis_of(entry: Any) -> Any:
-    return Annotated[
-        tuple[entry, ...], Field(min_length=1),
-        BeforeValidator(lambda given: given if isinstance(given, list | tuple) else [given]),
-        _Schema(lambda schema: {"anyOf": [schema["items"], schema]})]  # fmt: skip
-
-
-def numeric_axis(value: Any, nullable: bool = False) -> Any:
-    """One number, a range, or a list of both."""
-    kinds = Annotated[
-        Annotated[optional(value) if nullable else value, Tag("<value>")] | Annotated[_range_of(value), Tag("<range>")],
-        Discriminator(lambda given: "<range>" if isinstance(given, dict | Range) else "<value>")]  # fmt: skip
-    return _axis_of(kinds)
-
-
-def plain_axis(value: Any) -> Any:
+def plain_axis(entry: Any) -> Any:
     """One value, or a list."""
-    return _axis_of(value)
+
+    def entries(given: object) -> list | tuple:
+        if not isinstance(given, list | tuple):
+            return [given]
+        if not given:
+            raise complaint("an axis of zero length; give at least one value")
+        return given
+
+    return Annotated[
+        tuple[entry, ...], BeforeValidator(entries),
+        _Schema(lambda schema: {"anyOf": [schema["items"], {**schema, "minItems": 1}]})]  # fmt: skip
+
+
+def numeric_axis(name: str, value: Any, nullable: bool = False) -> Any:
+    """One number, a range, or a list of both; `name` is the key's."""
+    single = optional(value) if nullable else value
+    kinds = Annotated[
+        Annotated[single, Tag("<value>")] | Annotated[_range_of(value, name), Tag("<range>")],
+        Discriminator(lambda given: "<range>" if isinstance(given, dict | Range) else "<value>")]  # fmt: skip
+    return plain_axis(kinds)
 
 
 class Chosen(Strict):
@@ -213,9 +227,10 @@ def choice_axis(what: str, table: Mapping[str, Callable]) -> Any:
 
     kinds = [Annotated[_chosen(what, table, name), Tag(f"<{name}>")] for name in table]
     union = Annotated[
-        _union(kinds), Discriminator(lambda given: f"<{given['name'] if isinstance(given, dict) else given.name}>")]
-    names = {"enum": list(table), "description": f"{what} with its default parameters."}
-    return _axis_of(Annotated[union, BeforeValidator(named), _Schema(lambda schema: {"anyOf": [names, schema]})])
+        _union(kinds), Discriminator(lambda given: f"<{given['name'] if isinstance(given, dict) else given.name}>")
+    ]
+    names = {"enum": list(table), "description": f"{what.capitalize()} with its default parameters."}
+    return plain_axis(Annotated[union, BeforeValidator(named), _Schema(lambda schema: {"anyOf": [names, schema]})])
 
 
 def _union(kinds: list[Any]) -> Any:
@@ -239,7 +254,11 @@ def _parameter(name: str, parameter: inspect.Parameter) -> tuple[Any, Any]:
     describe = Field((parameter.default,), description=f"Parameter of {name}; default {parameter.default:g}.")
     if get_origin(parameter.annotation) is Literal:
         return plain_axis(one_number_of(what, get_args(parameter.annotation))), describe
-    return numeric_axis(number(what)), describe
+    return numeric_axis(f"{name}_{parameter.name}", number(what)), describe
+
+
+def parameter_names(factory: Callable) -> tuple[str, ...]:
+    return tuple(inspect.signature(factory).parameters)
 
 
 def _defaults(factory: Callable) -> dict[str, float]:

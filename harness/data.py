@@ -3,7 +3,8 @@
 import gzip
 import hashlib
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
@@ -17,6 +18,7 @@ from harness.streams import INPUTS, ROWS, TARGETS, Streams
 Array = np.ndarray
 
 SUFFIXES = (".npy", ".npz", ".csv", ".parquet")
+_NUMERIC = {*(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), "halffloat", "float", "double"}
 MAX_BYTES = 10**9  # of a file, and of what it becomes in float64
 MAX_CSV_BYTES = MAX_BYTES // 4  # text of two characters a number takes four times the room in float64
 
@@ -128,79 +130,105 @@ def load_dataset(path: Path) -> Dataset:
 
 
 def _read_npy(path: Path) -> Dataset:
-    return _dataset(path, _array(path, "the array", lambda: np.load(path, mmap_mode="r", allow_pickle=False)))
+    return _dataset(path, _array(path, "the array", lambda: np.lib.format.open_memmap(path, mode="r")))
 
 
 def _read_npz(path: Path) -> Dataset:
     try:
         with zipfile.ZipFile(path) as archive:
             _require_room(path, sum(member.file_size for member in archive.infolist()))
-        with np.load(path, allow_pickle=False) as arrays:
-            names = set(arrays.files)
-            if "inputs" not in names or names - {"inputs", "labels"}:
-                raise ValueError(f"{path}: holds {shown_names(names)}; an .npz needs inputs, and labels if there are any")
-            inputs = _array(path, "inputs", lambda: arrays["inputs"])
-            labels = _array(path, "labels", lambda: arrays["labels"]) if "labels" in names else None
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise ValueError(f"{path}: not an .npz file: {error}") from None
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path}: not an .npz file: {_one_line(error)}") from None
+    with np.load(path, allow_pickle=False) as arrays:
+        names = set(arrays.files)
+        if "inputs" not in names or names - {"inputs", "labels"}:
+            raise ValueError(f"{path}: holds {_listed(names)}; an .npz has inputs, and may have labels")
+        inputs = _array(path, "inputs", lambda: arrays["inputs"])
+        labels = _array(path, "labels", lambda: arrays["labels"]) if "labels" in names else None
     return _dataset(path, inputs, labels, "labels")
 
 
+def _array(path: Path, name: str, read: Callable[[], Array]) -> Array:
+    try:
+        return np.asanyarray(read())
+    except (ValueError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        if "Python objects" in str(error) or "Object arrays" in str(error):
+            raise ValueError(f"{path}: {name} holds pickled objects, which are never loaded; save numbers") from None
+        raise ValueError(f"{path}: {name} cannot be read: {_one_line(error)}") from None
+
+
 def _read_csv(path: Path) -> Dataset:
-    import pandas as pd  # imported here: half a second that only tables need
+    import pyarrow as pa  # here and below: a quarter of a second that only tables need
+    from pyarrow import csv
 
     try:
-        frame = pd.read_csv(path, encoding="utf-8", low_memory=False, float_precision="round_trip", index_col=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        table = csv.read_csv(path, read_options=csv.ReadOptions(use_threads=False))
+    except pa.ArrowException as error:
         raise ValueError(f"{path}: not a table: {_one_line(error)}") from None
-    return _from_frame(path, frame)
+    if all(_is_number(name) for name in table.column_names):
+        raise ValueError(f"{path}: the first line holds numbers; it names the columns")
+    return _from_table(path, table)
 
 
 def _read_parquet(path: Path) -> Dataset:
-    import pyarrow as pa  # imported here: a quarter of a second that only parquet needs
-    import pyarrow.parquet as pq
+    import pyarrow as pa
+    from pyarrow import parquet
 
     try:
-        with pq.ParquetFile(path) as file:
+        with parquet.ParquetFile(path) as file:
             metadata = file.metadata
             groups = (metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+            # Both: a run-length encoded column of 10^10 equal numbers takes a few bytes on disk.
             _require_room(path, max(sum(groups), 8 * metadata.num_rows * metadata.num_columns))
-            for column in file.schema_arrow:
-                if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
-                    raise ValueError(f"{path}: column {shown(column.name)}: {column.type} is not numeric; drop it")
-            return _from_frame(path, file.read().to_pandas())
+            return _from_table(path, file.read(use_threads=False))
     except pa.ArrowException as error:
         raise ValueError(f"{path}: not a parquet file: {_one_line(error)}") from None
 
 
-def _from_frame(path: Path, frame) -> Dataset:
-    for name in frame.columns:
-        if frame[name].isna().any():
-            row = int(frame[name].isna().to_numpy().argmax())
-            raise ValueError(f"{path}: column {shown(str(name))}: no number in row {row + 1}; fill it or drop the row")
-        if frame[name].dtype.kind not in "iuf":
-            raise ValueError(f"{path}: column {shown(str(name))}: {_first_text(frame[name])} is not a number; drop the column")
-    labels = frame["label"].to_numpy() if "label" in frame.columns else None
-    features = frame.drop(columns="label", errors="ignore")
-    return _dataset(path, features.to_numpy(), labels, "label", [str(name) for name in features.columns])
+def _from_table(path: Path, table: "pyarrow.Table") -> Dataset:  # noqa: F821  (see _read_csv)
+    if table.num_rows == 0:
+        raise ValueError(f"{path}: has no rows")
+    columns: dict[str, Array] = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if name in columns:
+            raise ValueError(f"{path}: column {shown(name)}: there are two of them; rename one")
+        columns[name] = _column(path, name, column)
+    labels = columns.pop("label", None)
+    inputs = np.column_stack(list(columns.values())) if columns else np.zeros((table.num_rows, 0))
+    return _dataset(path, inputs, labels, "label", list(columns))
+
+
+def _column(path: Path, name: str, column: "pyarrow.ChunkedArray") -> Array:  # noqa: F821
+    if column.null_count:
+        row = column.is_null().to_pylist().index(True) + 1
+        raise ValueError(f"{path}: column {shown(name)}: no number in row {row}; fill it or drop the row")
+    if str(column.type) not in _NUMERIC:
+        values = (shown(str(value)) for value in column.to_pylist() if not _is_number(value))
+        raise ValueError(f"{path}: column {shown(name)}: {next(values, column.type)} is not a number; drop the column")
+    return column.to_numpy()
+
+
+# What every file must satisfy ---------------------------------------------------------------------------------------
 
 
 def _dataset(path: Path, inputs: Array, labels: Array | None = None, label_name: str = "label",
              names: Sequence[str] = ()) -> Dataset:  # fmt: skip
     if inputs.ndim != 2:
         raise ValueError(f"{path}: has {inputs.ndim} dimensions; inputs are (rows, features)")
+    for count, what in zip(inputs.shape, ("rows", "features"), strict=True):
+        if count == 0:
+            raise ValueError(f"{path}: has no {what}")
     if inputs.dtype.kind not in "iuf":
         raise ValueError(f"{path}: holds {inputs.dtype}; inputs are real numbers")
     _require_room(path, 8 * inputs.size)
-    for axis, what in enumerate(("rows", "features")):
-        if inputs.shape[axis] == 0:
-            raise ValueError(f"{path}: has no {what}")
-    inputs = np.array(inputs, dtype=np.float64)
+    with np.errstate(over="ignore"):  # beyond float64 is infinite, and refused below
+        inputs = np.array(inputs, dtype=np.float64)
     finite = np.isfinite(inputs)
     if not finite.all():
         row, column = map(int, np.argwhere(~finite)[0])
         name = shown(names[column]) if names else str(column)
-        raise ValueError(f"{path}: column {name}: {shown(float(inputs[row, column]))} in row {row + 1}; inputs are finite")
+        value = shown(float(inputs[row, column]))
+        raise ValueError(f"{path}: column {name}: {value} in row {row + 1}; fill it or drop the row")
     if labels is None:
         return Dataset(inputs)
     return Dataset(inputs, *_classes(path, labels, len(inputs), label_name))
@@ -209,7 +237,7 @@ def _dataset(path: Path, inputs: Array, labels: Array | None = None, label_name:
 def _classes(path: Path, labels: Array, rows: int, name: str) -> tuple[Array, int]:
     if labels.shape != (rows,):
         raise ValueError(f"{path}: column {name!r}: has shape {labels.shape}; one label a row is {(rows,)}")
-    if labels.dtype.kind not in "iuf" or not np.all(labels == np.round(labels)):  # NaN differs from itself
+    if labels.dtype.kind not in "iuf" or not np.all(np.isfinite(labels) & (labels == np.floor(labels))):
         raise ValueError(f"{path}: column {name!r}: labels are whole numbers")
     found, numbered = np.unique(labels, return_inverse=True)
     if len(found) < 2:
@@ -217,29 +245,16 @@ def _classes(path: Path, labels: Array, rows: int, name: str) -> tuple[Array, in
     return numbered.astype(np.int64), len(found)
 
 
-def _array(path: Path, name: str, read) -> Array:
-    try:
-        return read()
-    except (ValueError, EOFError, MemoryError, SyntaxError, zipfile.BadZipFile) as error:
-        if "Python objects" in str(error) or "Object arrays" in str(error) or "pickle" in str(error):
-            raise ValueError(f"{path}: {name} holds pickled Python objects, which are never loaded; save numbers") from None
-        raise ValueError(f"{path}: {name} cannot be read: {_one_line(error)}") from None
-
-
 def _require_room(path: Path, size: int, limit: int = MAX_BYTES) -> None:
     if size > limit:
-        raise ValueError(f"{path}: {size / 1e6:.0f} MB of data is over the limit of {limit / 1e6:.0f} MB; take fewer rows")
+        raise ValueError(f"{path}: {size / 1e6:.0f} MB of data, more than {limit / 1e6:.0f} MB; take fewer rows")
 
 
-def shown_names(names: set[str]) -> str:
+def _listed(names: set[str]) -> str:
     return ", ".join(shown(name) for name in sorted(names)[:8]) or "nothing"
 
 
-def _first_text(column) -> str:
-    return next((shown(str(v)) for v in column if not _is_float(v)), str(column.dtype))
-
-
-def _is_float(value: object) -> bool:
+def _is_number(value: object) -> bool:
     try:
         float(value)
     except (TypeError, ValueError):

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from hashlib import blake2b
 
 import numpy as np
@@ -51,35 +51,37 @@ class NetworkSpec:
         """The key of one drawn network: the column `network`."""
         return f"{self.key}-{replicate}"
 
-    @cached_property
-    def resolved_init(self) -> Init:
-        return INITS[self.init.name](**dict(self.init.parameters))
-
     @property
     def family(self) -> str:
-        return self.resolved_init.family
+        return resolve(self.init).family
 
     @property
     def bias_family(self) -> str:
         """Of which family the biases are drawn: the initialisation's own, unless `bias_scale` was given."""
-        return self.resolved_init.family if self.bias_scale is None else "normal"
+        return self.family if self.bias_scale is None else "normal"
 
     def gain(self, fan_in: int, fan_out: int) -> float:
         """What a base draw is multiplied by: W = gain * base."""
-        return self.weight_scale * self.resolved_init.gain(fan_in, fan_out)
+        return self.weight_scale * resolve(self.init).gain(fan_in, fan_out)
 
     def sigma_b(self, fan_in: int) -> float:
         """Standard deviation of the biases of a layer."""
-        return self.resolved_init.sigma_b(fan_in) if self.bias_scale is None else self.bias_scale
+        return resolve(self.init).sigma_b(fan_in) if self.bias_scale is None else self.bias_scale
 
     def sigma_w(self) -> float:
         """σ_w of the hidden layers: σ_w² = fan_in · Var W."""
-        return self.weight_scale * self.resolved_init.sigma_w(self.width, self.width)
+        return self.weight_scale * resolve(self.init).sigma_w(self.width, self.width)
 
     def fans(self, k: int) -> tuple[int, int]:
         """(fan_in, fan_out) of W[k], k = 0 … depth − 1."""
         fan_in = self.input_width if k == 0 else self.width
         return fan_in, self.output_width if k == self.depth - 1 else self.width
+
+
+@cache
+def resolve(choice: Choice) -> Init:
+    """The initialisation a config names."""
+    return INITS[choice.name](**dict(choice.parameters))
 
 
 class BaseDraws:

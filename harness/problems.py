@@ -48,14 +48,22 @@ def shown(value: object) -> str:
         return str(value) if abs(value) < 10**20 else "a number of more than 20 digits"
     if isinstance(value, str):
         return repr(value if len(value) <= 60 else value[:57] + "...")
-    return repr(value)
+    return f"{value:.15g}" if isinstance(value, float) else repr(value)[:60]
+
+
+def close_match(word: object, names: Collection[str]) -> str | None:
+    """The name that was probably meant."""
+    if not isinstance(word, str) or len(word) < 2:
+        return None
+    close = get_close_matches(word[:60].lower(), names, n=1)
+    return next(iter(close or [name for name in names if name.startswith(word)]), None)
 
 
 def remedy(word: object, names: Collection[str]) -> str:
     """`did you mean 'relu'?`, or else the names there are."""
-    close = get_close_matches(word[:60].lower(), names, n=1) if isinstance(word, str) else []
+    close = close_match(word, names)
     if close:
-        return f"did you mean {close[0]!r}?"
+        return f"did you mean {close!r}?"
     return "use " + " or ".join(filter(None, (", ".join(list(names)[:-1]), list(names)[-1])))
 
 

@@ -82,7 +82,7 @@ class Scaled:
         return log10_of(self.largest) + self.exponent * LOG10_2
 
     def normalised(self) -> Scaled:
-        """The same numbers, their largest magnitude near 1 in every lane."""
+        """The same numbers, their largest magnitude near 1 in every lane; in place: this one is used up."""
         return Scaled(*normalised(self.mantissa, self.exponent, top=self.largest))
 
 
@@ -115,7 +115,7 @@ def split(numbers: Array, dtype: np.dtype) -> tuple[Array, Array]:
 
 def scaled(values: Array) -> Scaled:
     """An ordinary array (…, batch, width) as a scaled one."""
-    return Scaled(values, np.zeros(values.shape[:-2], dtype=np.int64)).normalised()
+    return Scaled(values.copy(), np.zeros(values.shape[:-2], dtype=np.int64)).normalised()
 
 
 def largest(mantissa: Array) -> Array:
@@ -125,21 +125,24 @@ def largest(mantissa: Array) -> Array:
 
 
 def normalised(mantissa: Array, exponent: Array, top: Array | None = None, keep: int = KEPT) -> tuple[Array, Array]:
-    """Mantissa and exponent with each lane's largest magnitude within 2^±keep of 1; a zero lane gets NOTHING."""
+    """Mantissa, in place, and exponent with each lane's largest magnitude within 2^±keep of 1.
+
+    A lane of zeros gets the exponent NOTHING.
+    """
     top = largest(mantissa) if top is None else top
     shift = np.frexp(top)[1].astype(np.int64)
     shift[np.abs(shift) <= keep] = 0
     exponent = np.where(top == 0, NOTHING, exponent + shift)
-    return shifted(mantissa, -shift), exponent
+    return shifted(mantissa, -shift, out=mantissa), exponent
 
 
-def shifted(mantissa: Array, shift: Array) -> Array:
-    """mantissa · 2^shift, lane by lane."""
+def shifted(mantissa: Array, shift: Array, out: Array | None = None) -> Array:
+    """mantissa · 2^shift, lane by lane; the mantissa itself where no lane is shifted."""
     if not shift.any():
         return mantissa
     if np.abs(shift).max() < 100:
-        return mantissa * np.ldexp(mantissa.dtype.type(1), shift)[..., None, None]
-    return np.ldexp(mantissa, np.clip(shift, -5000, 5000)[..., None, None])  # beyond any format: 0 or inf
+        return np.multiply(mantissa, np.ldexp(mantissa.dtype.type(1), shift)[..., None, None], out=out)
+    return np.ldexp(mantissa, np.clip(shift, -5000, 5000)[..., None, None], out=out)  # beyond any format: 0 or inf
 
 
 def log10_of(values: Array) -> Array:

@@ -66,6 +66,12 @@ def write(data: object) -> str:
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
 
 
+def write_inline(data: object) -> str:
+    """The same on one line, as a message shows it."""
+    text = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10**9, default_flow_style=True)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
 def scalar(text: str) -> object:
     """The value of a plain scalar: `012` is 12, `1e-2` a number, `1:30` and `yes` are text."""
     if _NULL.fullmatch(text):
@@ -155,14 +161,17 @@ _Dumper.add_representer(str, _Dumper.represent_text)
 
 def _text(content: bytes) -> str:
     if len(content) > MAX_BYTES:
-        raise _Unreadable(1, 1, (), f"larger than {MAX_BYTES // 1024} kB, so not a sweep; data belong in a file of their own")
+        raise _Unreadable(
+            1, 1, (), f"larger than {MAX_BYTES // 1024} kB; a sweep is a few lines, data have their own file"
+        )
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise _Unreadable(1, 1, (), "encoded in UTF-16 or UTF-32; save it as UTF-8")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line, column = _line_column(content[: error.start].decode("utf-8-sig"))
-        raise _Unreadable(line, column, (), f"byte 0x{content[error.start]:02x} is not UTF-8; save it as UTF-8") from None
+        byte = content[error.start]
+        raise _Unreadable(line, column, (), f"byte 0x{byte:02x} is not UTF-8; save the file as UTF-8") from None
     bad = yaml.reader.Reader.NON_PRINTABLE.search(text)
     if bad:
         line, column = _line_column(text[: bad.start()])

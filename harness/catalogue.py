@@ -1,0 +1,36 @@
+"""What there is to choose from: activations, initialisations, measures, figures and experiments, a line each."""
+
+import inspect
+from pathlib import Path
+
+from harness.activations import ACTIVATIONS
+from harness.figures import FIGURES
+from harness.inits import INITS
+from harness.measures import MEASURES
+from harness.questions import sentence
+from harness.summary import Table
+
+
+def catalogue(experiments: Path) -> list[Table]:
+    """The tables that `harness list` prints; `experiments` is the folder of questions."""
+    return [
+        _table("Activations", "in a config: network.activation", [(_call(f), f().summary) for f in ACTIVATIONS.values()]),
+        _table("Initialisations", "network.init", [(_call(f), f().summary) for f in INITS.values()]),
+        _table("Measures", "a column of layers", [(name, _first(f.__doc__)) for name, f in MEASURES.items()]),
+        _table("Figures", "figures", list(FIGURES.items())),
+        _table("Experiments", "experiment", [(path.stem, sentence(path)) for path in sorted(experiments.glob("*.py"))]),
+    ]
+
+
+def _table(title: str, note: str, rows: list[tuple[str, str]]) -> Table:
+    return Table(f"{title} ({note})", ("name", "what it is"), rows)
+
+
+def _call(factory) -> str:
+    parameters = inspect.signature(factory).parameters.values()
+    inside = ", ".join(f"{parameter.name}: {parameter.default:g}" for parameter in parameters)
+    return f"{factory.__name__} ({inside})" if inside else factory.__name__
+
+
+def _first(text: str | None) -> str:
+    return (text or "").strip().split("\n\n")[0]

@@ -1,0 +1,176 @@
+"""From a file, or a dict, and overrides to a checked sweep; every problem with its place in the file."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Any
+
+import numpy as np
+
+from harness import yaml_positions
+from harness.config.checks import MANY, actual, checked
+from harness.config.models import Sweep
+from harness.errors import ConfigError
+from harness.problems import Path, Problem, shown
+
+_KEY = re.compile(r"[^.\[\]=\s]+(\[[0-9]{1,6}\]|\.[^.\[\]=\s]+)*")
+
+
+@dataclass(frozen=True, order=True)
+class _Mark:
+    """A place a message begins with, and its rank among all places."""
+
+    rank: tuple[int, int, int]
+    label: str
+
+
+@dataclass
+class _Source:
+    """What was written, and where each key and value of it stands."""
+
+    data: Any
+    label: str = ""  # of the whole
+    values: dict[Path, _Mark] = field(default_factory=dict)
+    keys: dict[Path, _Mark] = field(default_factory=dict)
+    problems: list[tuple[_Mark, str]] = field(default_factory=list)
+
+    def mark(self, problem: Problem) -> _Mark:
+        """Of the value, or the key, or else of the nearest thing around it."""
+        path = problem.path
+        if path in self.values and not problem.at_key:
+            return self.values[path]
+        while path and path not in self.keys and path not in self.values:
+            path = path[:-1]
+        return self.keys.get(path) or self.values.get(path) or _Mark((0, 0, 0), self.label)
+
+
+def load(path: str | FilePath, overrides: Sequence[str] = (), allow_large: bool = False, *,
+         folder: FilePath | None = None, read_data: bool = True) -> Sweep:  # fmt: skip
+    """The sweep a YAML file describes, after overrides such as `network.width=64`.
+
+    `folder`: where a relative data path begins; by default the file's own. `read_data=False` does not look at the data
+    file, for a config as run, which records what follows from it. Raises ConfigError with every problem.
+    """
+    source = _document(_content(FilePath(path)), str(path))
+    return _sweep(source, overrides, FilePath(path).parent if folder is None else folder, allow_large, read_data)
+
+
+def from_mapping(mapping: Mapping[str, Any], folder: FilePath = FilePath("."), overrides: Sequence[str] = (),
+                 allow_large: bool = False) -> Sweep:  # fmt: skip
+    """The sweep a dict describes, checked as a file would be. Raises ConfigError with every problem."""
+    return _sweep(_Source(_plain(mapping)), overrides, FilePath(folder), allow_large, True)
+
+
+def _sweep(source: _Source, overrides: Sequence[str], folder: FilePath, allow_large: bool, read_data: bool) -> Sweep:
+    if not isinstance(source.data, dict):
+        problem = Problem((), f"{shown(source.data)}, not a mapping; a sweep begins with name: …")
+        raise ConfigError(*_lines(source, [problem]))
+    for rank, override in enumerate(overrides):
+        _override(source, override, rank)
+    sweep, problems = checked(source.data, folder, allow_large, read_data)
+    lines = _lines(source, problems)
+    if lines:
+        raise ConfigError(*lines)
+    return sweep
+
+
+def _lines(source: _Source, problems: Sequence[Problem]) -> list[str]:
+    """One line a problem, in the order of the file."""
+    found = list(source.problems)
+    for problem in problems:
+        path = actual(problem.path, source.data)
+        placed = Problem(path, problem.text, problem.at_key)
+        found.append((source.mark(placed), str(placed)))
+    ordered = sorted(found, key=lambda entry: entry[0])
+    lines = list(dict.fromkeys(f"{mark.label}: {text}" if mark.label else text for mark, text in ordered))
+    return lines if len(lines) <= MANY else [*lines[:MANY], f"… and {len(lines) - MANY} more"]
+
+
+# A file -------------------------------------------------------------------------------------------------------------
+
+
+def _content(path: FilePath) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(yaml_positions.MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"{path}: cannot be read: {reason}; give the path of a YAML file") from None
+
+
+def _document(content: bytes, name: str) -> _Source:
+    document = yaml_positions.read(content)
+
+    def marks(places: Mapping[Path, tuple[int, int]]) -> dict[Path, _Mark]:
+        return {path: _Mark((0, *place), f"{name}:{place[0]}:{place[1]}") for path, place in places.items()}
+
+    faults = [(_Mark((0, f.line, f.column), f"{name}:{f.line}:{f.column}"), str(Problem(f.path, f.text)))
+              for f in document.faults]  # fmt: skip
+    source = _Source(document.data, name, marks(document.values), marks(document.keys), faults)
+    if not document.readable:
+        raise ConfigError(*_lines(source, []))
+    return source
+
+
+# Overrides ----------------------------------------------------------------------------------------------------------
+
+
+def _override(source: _Source, override: str, rank: int) -> None:
+    """Puts the value of `network.width=64` in place; what is wrong with it is noted like any problem."""
+    mark = _Mark((1, rank, 0), f"--set {override if override.isprintable() else ascii(override)}"[:200])
+    key, equals, value = override.partition("=")
+    if not equals or not _KEY.fullmatch(key):
+        source.problems.append((mark, "not KEY=VALUE; write for example network.width=64"))
+        return
+    document = yaml_positions.read(value.encode("utf-8", "surrogateescape")) if value.strip() else None
+    if document and document.faults:
+        source.problems += [(mark, f"{key}: {fault.text}") for fault in document.faults]
+        return
+    path = tuple(int(part) if bracket else part for bracket, part in re.findall(r"(\[)?([^.\[\]]+)", key))
+    _put(source, path, document.data if document else None, mark)
+
+
+def _put(source: _Source, path: Path, value: object, mark: _Mark) -> None:
+    container = source.data
+    for depth, part in enumerate(path[:-1], start=1):
+        if isinstance(container, dict) and isinstance(part, str) and part not in container:
+            container[part] = {}
+            source.values[path[:depth]] = source.keys[path[:depth]] = mark
+        elif not _holds(container, part):
+            return _refuse(source, path[:depth], mark)
+        container = container[part]
+    if not _holds(container, path[-1]) and not (isinstance(container, dict) and isinstance(path[-1], str)):
+        return _refuse(source, path, mark)
+    container[path[-1]] = value
+    for marks in (source.values, source.keys):
+        for stale in [place for place in marks if place[: len(path)] == path]:
+            del marks[stale]
+        marks[path] = mark
+    return None
+
+
+def _holds(container: object, part: str | int) -> bool:
+    if isinstance(container, list):
+        return isinstance(part, int) and part < len(container)
+    return isinstance(container, dict) and part in container
+
+
+def _refuse(source: _Source, path: Path, mark: _Mark) -> None:
+    source.problems.append((mark, str(Problem(path, f"there is no such place; set {path[0]} as a whole"))))
+
+
+# A dict -------------------------------------------------------------------------------------------------------------
+
+
+def _plain(value: object, depth: int = 0) -> object:
+    """Tuples, arrays, numpy's scalars and paths as YAML would have them."""
+    if depth > yaml_positions.MAX_DEPTH:
+        raise ConfigError(f"nested more than {yaml_positions.MAX_DEPTH} deep")
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner, depth + 1) for key, inner in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist(), depth + 1)
+    if isinstance(value, list | tuple | range):
+        return [_plain(inner, depth + 1) for inner in value]
+    return str(value) if isinstance(value, FilePath) else value

@@ -1,0 +1,52 @@
+"""Questions: the files of experiments/, each a sentence that could be false, with its figures."""
+
+import ast
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from harness.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question's file as loaded: its path, its sentence, and the figures that answer it."""
+
+    path: Path
+    sentence: str
+    figures: tuple[str, ...]
+
+
+def load_question(name: str, config_folder: Path) -> Question:
+    """experiments/<name>.py in the checkout that holds the config, and from nowhere else.
+
+    Raises ConfigError where there is no such file, or it is not one.
+    """
+    path = config_folder.resolve().parent / "experiments" / f"{name}.py"
+    if not path.is_file():
+        raise ConfigError(f"experiment: there is no {path}; name a file of the folder experiments/ beside the config's")
+    module = _run(path)
+    figures = getattr(module, "FIGURES", None)
+    if not module.__doc__ or not isinstance(figures, tuple):
+        raise ConfigError(f"{path}: a question's file begins with its sentence, and names its figures: FIGURES = (…,)")
+    return Question(path, first_line(module.__doc__), figures)
+
+
+def sentence(path: Path) -> str:
+    """The sentence of a question's file; the file is read, not run."""
+    try:
+        return first_line(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "")
+    except (OSError, SyntaxError, ValueError):
+        return "cannot be read"
+
+
+def first_line(text: str) -> str:
+    return text.strip().split("\n")[0]
+
+
+def _run(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"experiments.{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

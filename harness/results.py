@@ -1,0 +1,120 @@
+"""A results folder as Python sees it: its tables, its config, and any of its networks built again."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from harness import config, figures, store, summary
+from harness.data import draw_batch
+from harness.errors import ConfigError, ResultsError
+from harness.network import Network, NetworkSpec, draw_parameters
+from harness.questions import load_question
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a sweep left in a folder."""
+
+    path: Path
+
+    @cached_property
+    def layers(self) -> pd.DataFrame:
+        """One row per network and layer; columns as the README lists them."""
+        return store.read(self.path, store.LAYERS)
+
+    @cached_property
+    def networks(self) -> pd.DataFrame:
+        """One row per network."""
+        return store.read(self.path, store.NETWORKS)
+
+    @cached_property
+    def manifest(self) -> dict:
+        """Versions, machine, counts and times of the last run; empty if there is none."""
+        try:
+            return json.loads((self.path / "manifest.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+
+    @cached_property
+    def config_folder(self) -> Path:
+        """Where the config was that was run."""
+        return Path(os.path.normpath(self.path / self.manifest.get("config_folder", ".")))
+
+    @cached_property
+    def sweep(self) -> config.Sweep:
+        """The config as it was run. Raises ConfigError where it can no longer be read."""
+        return config.load(self.path / "config.yaml", allow_large=True, folder=self.config_folder, read_data=False)
+
+    def draw(self) -> list[Path]:
+        """Draw the figures that the config names, or its question, or else all that apply. Returns the files."""
+        names = self.sweep.figures
+        if names is None and self.sweep.experiment:
+            names = load_question(self.sweep.experiment, self.config_folder).figures
+        require_figures(names or ())
+        chosen = [name for name in names or figures.FIGURES if figures.applies(name, self.networks) is None]
+        folder = self.path / "figures"
+        return [path for name in chosen for path in figures.save(name, self.layers, self.networks, folder)]
+
+    def summary(self, where: str | None = None) -> list[summary.Table]:
+        """What the terminal shows, of the networks for which an expression such as "depth == 64" holds."""
+        networks = self.networks if where is None else _chosen(self.networks, where)
+        dead = summary.dead_units(store.read(self.path, store.LAYERS, columns=summary.LAYER_COLUMNS))
+        tables = [summary.summary(networks, dead), summary.paired(networks), summary.troubles(networks)]
+        return [table for table in tables if table]
+
+    def build(self, network: str) -> Network:
+        """The very weights, biases, inputs and targets of a recorded network, by its key in `networks`.
+
+        Drawn in float64; a sweep of dtype float32 cast each base draw to float32 before it ran. Raises ResultsError
+        for an unknown key, or a data file that is gone or changed.
+        """
+        spec, replicate = self._coordinates(network)
+        weights, biases = draw_parameters(spec, self.sweep.seed, replicate)
+        try:
+            inputs, targets = draw_batch(
+                self.sweep.data_spec(), self.sweep.seed, [replicate], spec.input_width, spec.output_width, np.float64
+            )
+        except ValueError as error:
+            raise ResultsError(str(error)) from None
+        return Network(spec, replicate, weights, biases, inputs[0], targets[0])
+
+    @cached_property
+    def _specs(self) -> dict[str, NetworkSpec]:
+        return {spec.key: spec for spec in config.expand(self.sweep)}
+
+    def _coordinates(self, network: str) -> tuple[NetworkSpec, int]:
+        key, _, replicate = str(network).partition("-")
+        if key not in self._specs or not replicate.isdecimal() or int(replicate) >= self.sweep.replicates:
+            raise ResultsError(f"{self.path}: no network {network!r}; the column `network` of the tables has the keys")
+        return self._specs[key], int(replicate)
+
+
+def require_figures(names: Sequence[str]) -> None:
+    """Raises ConfigError for a name that no figure has."""
+    for name in names:
+        if name not in figures.FIGURES:
+            raise ConfigError(f"figures: there is no figure {name!r}; there are {', '.join(figures.FIGURES)}")
+
+
+def _chosen(networks: pd.DataFrame, where: str) -> pd.DataFrame:
+    try:
+        chosen = networks.query(where, engine="python")
+    except Exception as error:  # whatever pandas makes of an expression that is none
+        raise ResultsError(f"--where {where!r}: {error}; write for example \"depth == 64 and activation == 'relu'\"") from None
+    if not isinstance(chosen, pd.DataFrame) or chosen.empty:
+        raise ResultsError(f"--where {where!r}: no networks; the columns are {', '.join(networks.columns)}")
+    return chosen
+
+
+def load(path: str | os.PathLike) -> Results:
+    """The results in a folder. Raises ResultsError where there are none."""
+    path = Path(path)
+    if not (path / "config.yaml").is_file():
+        raise ResultsError(f"{path}: no results here (no config.yaml); give the folder that `harness sweep` wrote")
+    return Results(path)

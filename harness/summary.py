@@ -1,0 +1,98 @@
+"""What the terminal says of a sweep: frames in, small tables out. Statistics over replicates are medians."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+COORDINATES = (
+    "activation", "init", "weight_scale", "bias_scale", "width", "input_width", "output_width", "output")  # fmt: skip
+LAYER_COLUMNS = ("network", "depth", "layer", "dead_fraction")
+MOST_ROWS = 40
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of texts, and what to say under it."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+
+def summary(networks: pd.DataFrame, dead: pd.Series) -> Table:
+    """Per activation and init, and whatever else varies: slope, regime by depth, dead units, where float32 reads 0.
+
+    `dead`: the dead fraction of each network, indexed by its key, from `dead_units`.
+    """
+    varying = [name for name in COORDINATES if name in ("activation", "init") or networks[name].nunique() > 1]
+    networks = networks.assign(dead=networks["network"].astype(str).map(dead))
+    rows = [
+        (*(_text(value) for value in coordinates), *_row(group))
+        for coordinates, group in networks.groupby(varying, observed=True, sort=False)
+    ]
+    deepest, replicates = networks["depth"].max(), networks["replicate"].nunique()
+    note = f"Medians over {replicates} replicates; slope, attenuation and dead units at depth {deepest}."
+    if len(rows) > MOST_ROWS:
+        note = f"First {MOST_ROWS} of {len(rows)} rows; choose with `harness show --where`. " + note
+    columns = (*varying, "decades a layer", "attenuation", "dead units", "regime by depth", "float32 reads 0")
+    return Table("Slope of the gradient towards the input", columns, rows[:MOST_ROWS], note)
+
+
+def dead_units(layers: pd.DataFrame) -> pd.Series:
+    """Mean dead fraction over the hidden layers of each network, by its key."""
+    hidden = layers[(layers["layer"] < layers["depth"]) | (layers["depth"] == 1)]
+    mean = hidden.groupby("network", observed=True, sort=False)["dead_fraction"].mean()
+    return mean.set_axis(mean.index.astype(str))
+
+
+def troubles(networks: pd.DataFrame) -> Table | None:
+    """Networks that are not ok, counted by what happened; None if there are none."""
+    bad = networks[networks["status"] != "ok"]
+    if bad.empty:
+        return None
+    what = bad["status"].astype(str).str.replace(r" at layer \d+$", "", regex=True)
+    counts = bad.groupby(["activation", "init", what], observed=True, sort=False).size()
+    rows = [(*map(str, key), f"{count}") for key, count in counts.items()]
+    return Table("Networks that left the number format", ("activation", "init", "what happened", "networks"), rows[:MOST_ROWS])
+
+
+def _row(group: pd.DataFrame) -> tuple[str, ...]:
+    deep = group[group["depth"] == group["depth"].max()]
+    return (
+        _number(deep["slope_per_layer"].median(), "+.4f"),
+        _number(deep["log10_gradient_gain"].median(), "+.1f"),
+        _number(100 * deep["dead"].median(), ".1f", " %"),
+        regimes(group),
+        zero_from_depth(group, "float32"),
+    )
+
+
+def regimes(group: pd.DataFrame) -> str:
+    """`healthy 1–64, vanishing 128–1024`: the commonest regime at each depth, runs of depths together."""
+    runs: list[list] = []
+    for depth, own in group.groupby("depth")["regime"]:
+        regime = own.astype(object).fillna("unknown").mode().iloc[0]
+        if runs and runs[-1][0] == regime:
+            runs[-1][2] = depth
+        else:
+            runs.append([regime, depth, depth])
+    return ", ".join(f"{regime} {first}" + (f"–{last}" if last > first else "") for regime, first, last in runs)
+
+
+def zero_from_depth(group: pd.DataFrame, number_format: str) -> str:
+    """The depth from which most draws would have read a gradient of zero in that format."""
+    reads_zero = group[f"zero_from_layer_{number_format}"].notna().groupby(group["depth"]).mean() >= 0.5
+    return f"from depth {reads_zero.idxmax()}" if reads_zero.any() else "never"
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float | np.floating) else str(value)
+
+
+def _number(value: float, form: str, unit: str = "") -> str:
+    if np.isnan(value):
+        return "–"
+    return "−∞" if value == -np.inf else f"{value:{form}}".replace("-", "−") + unit
