@@ -5,6 +5,7 @@ An entry in ACTIVATIONS is a function: its arguments are the parameters a config
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from math import exp, pi, sqrt
 from typing import Literal
 
@@ -27,7 +28,7 @@ class Activation:
     homogeneous: bool = False  # phi(c·z) = c·phi(z) for every c > 0
     silent: Function | None = None  # where a unit passes no gradient; None: the slope is never exactly 0
 
-    @property
+    @cached_property
     def vanishes_at_zero(self) -> bool:
         return float(self.value(np.zeros(1))[0]) == 0
 
@@ -69,8 +70,8 @@ def hard_tanh() -> Activation:
 
 
 def _sigmoid(z: Array) -> Array:
-    small = np.exp(-np.abs(z))  # never overflows
-    return np.where(z >= 0, 1, small) / (1 + small)
+    with np.errstate(over="ignore"):  # e^−z may be infinite; 1/(1 + ∞) is the 0 it should be
+        return 1 / (1 + np.exp(-z))
 
 
 def _sigmoid_slope(z: Array) -> Array:

@@ -139,8 +139,7 @@ class Range(Strict):
 
     def at_most(self) -> int:
         """A bound on the number of values, without making them."""
-        whole_numbers = isinstance(self.from_, int)
-        return min(self.steps, abs(self.to - self.from_) + 1) if whole_numbers else self.steps
+        return min(self.steps, abs(self.to - self.from_) + 1) if isinstance(self.from_, int) else self.steps
 
     def values(self) -> list[float]:
         inner = [self._between(i / (self.steps - 1)) for i in range(1, self.steps - 1)]
@@ -154,7 +153,8 @@ class Range(Strict):
         else:
             value = self.from_ * (1 - t) + self.to * t
         # 12 digits: the last bits of exp differ between machines, and which network it is must not.
-        return float(f"{value:.12g}")
+        low, high = sorted((self.from_, self.to))
+        return min(max(float(f"{value:.12g}"), low), high)
 
 
 def _range_of(value: Any, name: str) -> type[Range]:

@@ -13,6 +13,7 @@ Source: Rumelhart, Hinton & Williams 1986.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -33,9 +34,14 @@ class Layer:
     r: Scaled  # (replicates, lanes, batch, fan_out)
     slope: Array  # phi'(z[k]), the same shape; of booleans where it is only ever 0 or 1
     silent: Array | None  # where a unit passes no gradient; None where that cannot be
-    overflows: Array  # (replicates, lanes): the value is beyond the number format, and r has been set to 0
-    underflows: Array  # (replicates, lanes): no value is 0, but all are below the number format
+    overflows: Array | None  # (replicates, lanes): the value is beyond the number format, and r has been set to 0
+    underflows: Array | None  # (replicates, lanes): no value is 0, but all are below the number format
     activation: Activation
+
+    @cached_property
+    def slope_mean(self) -> Array:
+        """Mean of phi'(z[k]) over units and batch, (replicates, lanes)."""
+        return self.slope.reshape(*self.slope.shape[:-2], -1).mean(axis=-1, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class BackwardLayer:
     grad_r: Scaled  # ∂C/∂r[k], (depths, replicates, lanes, batch, fan_out)
     delta: Scaled  # ∂C/∂z[k], the same shape
     grad_below: Scaled  # ∂C/∂r[k−1], (depths, replicates, lanes, batch, fan_in)
-    underflows: Array  # (depths, replicates, lanes): phi' is not 0, but below the number format
+    underflows: Array | None  # (depths, replicates, lanes): phi' is not 0, but below the number format
 
 
 def layer_forward(r: Scaled, W: Weights, b: Scaled | None, activation: Activation) -> Layer:
@@ -69,11 +75,12 @@ def activate(z: Scaled, W: Weights, activation: Activation) -> Layer:
         r = Scaled(activation.value(at), carried)
         slope = activation.slope(at)
         silent = activation.silent(at) if activation.silent else None
-        overflows = ~np.isfinite(r.largest)
-    underflows = np.zeros_like(overflows)
+        finite = np.isfinite(r.largest)
+    overflows = underflows = None
     if silent is None and not r.largest.all():
-        underflows = (r.largest == 0) & (not activation.vanishes_at_zero | (z.largest > 0))
-    if overflows.any():
+        underflows = (r.largest == 0) & ((z.largest > 0) | (not activation.vanishes_at_zero))
+    if not finite.all():
+        overflows = ~finite
         value = np.where(overflows[..., None, None], 0, r.mantissa)
         slope = np.where(overflows[..., None, None], 0, slope)
         r = Scaled(value, carried)
@@ -107,14 +114,13 @@ def weight_gradient(r_below: Scaled, delta: Scaled) -> Scaled:
     return Scaled(r_below.mantissa.swapaxes(-1, -2) @ delta.mantissa, r_below.exponent + delta.exponent)
 
 
-def times_slope(grad_r: Scaled, slope: Array, can_be_zero: bool) -> tuple[Scaled, Array]:
+def times_slope(grad_r: Scaled, slope: Array, can_be_zero: bool) -> tuple[Scaled, Array | None]:
     """Equation (1), delta = ∂C/∂r * phi'(z), normalised; and where phi' is lost to underflow although it is not 0."""
     delta = grad_r * slope
+    risky = (delta.largest < RISKY[delta.mantissa.dtype]) if not can_be_zero else np.False_
+    if not risky.any() or not (risky := risky & (grad_r.largest > 0)).any():
+        return delta.normalised(), None
     underflows = np.zeros(delta.exponent.shape, dtype=bool)
-    risky = delta.largest < RISKY[delta.mantissa.dtype]
-    if can_be_zero or not risky.any():
-        return delta.normalised(), underflows
-    risky &= grad_r.largest > 0
     mantissa, exponent = delta.mantissa, delta.exponent.copy()
     slope = np.broadcast_to(slope, mantissa.shape)[risky]
     underflows[risky] = (np.abs(slope) < np.finfo(slope.dtype).tiny).any(axis=(-2, -1))

@@ -1,16 +1,19 @@
 """The command line: parse, call, print."""
 
+import os
+import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from harness.summary import Table
     from harness.driver import Prepared, Progress
+    from harness.summary import Table
 
 EXIT_CODES = """
 Exit codes: 0 done, 1 a run failed or was left unfinished, 2 a config, an option or a results folder that cannot be
@@ -31,17 +34,22 @@ def main() -> None:
     """Run the command line; an error the user can act on is its text on stderr and its exit code."""
     from harness.errors import HarnessError
 
+    _on_interrupt(_end)
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.reconfigure(errors="replace")  # a terminal of another encoding gets ? for what it cannot show
     try:
         app()
     except HarnessError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("interrupted; finished blocks are kept: run the same command again to go on", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:  # what reads our output has ended, as `head` does
-        sys.stderr.close()
-        sys.exit(0)
+
+
+def _say(text: object, *, err: bool = False, end: str = "\n") -> None:
+    """Print; where what reads our output has ended, as `head` does, the work goes on in silence."""
+    try:
+        typer.echo(f"{text}{end}", nl=False, err=err)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), (sys.stderr if err else sys.stdout).fileno())
 
 
 @app.command(epilog=EXIT_CODES)
@@ -56,16 +64,17 @@ def sweep(
     allow_large: Annotated[bool, typer.Option("--allow-large", help="Accept a sweep of absurd size.")] = False,
 ) -> None:
     """Run a sweep: networks, tables, figures, summary. What is there already is not computed again."""
+    count = _workers(workers)
     from harness import driver
 
-    count = _workers(workers)
     prepared = driver.prepare(config, set_, replicates, out, fresh, allow_large)
     if dry_run:
         _print_plan(prepared, driver.how_many(count, prepared.plan))
         return
     if prepared.question:
-        typer.echo(f"{prepared.question.path}: {prepared.question.sentence}")
-    with _progress(prepared) as report:
+        _say(f"{prepared.question.path}: {prepared.question.sentence}")
+    progress = _progress(prepared)
+    with _interruptible(), progress as report:
         driver.execute(prepared, count, report)
     _print_written(prepared.folder)
 
@@ -88,7 +97,7 @@ def plot(results: Folder) -> None:
     from harness.results import load
 
     for path in load(results).draw():
-        typer.echo(path)
+        _say(path)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -104,8 +113,8 @@ def diff(
 
     comparison = compare(load(a), load(b), tolerance)
     for finding in comparison.findings:
-        typer.echo(f"{finding.where}: {finding.what}")
-    typer.echo(comparison.verdict)
+        _say(f"{finding.where}: {finding.what}")
+    _say(comparison.verdict)
     if comparison.verdict == DIFFERS:
         raise typer.Exit(3)
 
@@ -126,13 +135,41 @@ def schema() -> None:
 
     from harness.config import json_schema
 
-    typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    _say(json.dumps(json_schema(), indent=2, ensure_ascii=False))
 
 
 def _workers(text: str) -> int | str:
     if text == "auto" or (text.isdecimal() and int(text) > 0):
         return text if text == "auto" else int(text)
     raise typer.BadParameter(f"{text!r} is not a number of workers; use 1 or more, or auto", param_hint="--workers")
+
+
+# Ctrl-C: only a sweep has work to put away; all else, the first second of imports too, ends where it is --------------
+
+
+def _end(*_: object) -> None:
+    print("interrupted", file=sys.stderr)
+    os._exit(130)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    _on_interrupt(signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        _say("interrupted; finished blocks are kept: run the same command again to go on", err=True)
+        raise typer.Exit(130) from None
+    finally:
+        _on_interrupt(_end)
+
+
+def _on_interrupt(handler: Callable) -> None:
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # which a background job has
+        signal.signal(signal.SIGINT, handler)
+
+
+# What is said -------------------------------------------------------------------------------------------------------
 
 
 def _print_plan(prepared: "Prepared", workers: int) -> None:
@@ -149,7 +186,7 @@ def _print_plan(prepared: "Prepared", workers: int) -> None:
         ("memory per worker", f"about {memory / 1e9:.2g} GB"),
         ("time", f"about {_duration(estimate(plan, workers))}"),
     ):
-        typer.echo(f"{name + ':':22}{value}")
+        _say(f"{name + ':':22}{value}")
 
 
 def _print_written(folder: Path) -> None:
@@ -159,10 +196,10 @@ def _print_written(folder: Path) -> None:
     figures = results.draw()
     for table in results.summary():
         _print_table(table)
-    typer.echo(f"tables: {folder / 'layers'}, {folder / 'networks'}    config: {folder / 'config.yaml'}")
+    _say(f"tables: {folder / 'layers'}, {folder / 'networks'}    config: {folder / 'config.yaml'}")
     for path in figures:
         if path.suffix == ".png":
-            typer.echo(f"figure: {path}")
+            _say(f"figure: {path}")
 
 
 def _print_table(table: "Table") -> None:
@@ -179,9 +216,11 @@ def _print_table(table: "Table") -> None:
         drawn.add_column(Text(column), overflow="fold")
     for row in table.rows:
         drawn.add_row(*(Text(_printable(cell)) for cell in row))
-    console.print(drawn)
-    if table.note:
-        console.print(Text(table.note))
+    with console.capture() as captured:
+        console.print(drawn)
+        if table.note:
+            console.print(Text(table.note))
+    _say(captured.get(), end="")
 
 
 def _printable(text: str) -> str:
@@ -215,7 +254,7 @@ class _Lines:
         now = time.monotonic()
         if now - self.said >= 10:
             self.said = now
-            print(_said(progress, now - self.started), file=sys.stderr, flush=True)
+            _say(_said(progress, now - self.started), err=True)
 
     def __exit__(self, *_: object) -> None:
         pass

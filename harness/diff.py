@@ -51,7 +51,7 @@ def compare(table: str, a: pd.DataFrame, b: pd.DataFrame) -> Iterator[Finding]:
     for one, other, which in ((a, b, "first"), (b, a, "second")):
         alone = one.index.difference(other.index, sort=False)
         if len(alone):
-            yield Finding(table, f"{len(alone)} rows are in the {which} only, such as {alone[0]}", np.inf)
+            yield Finding(table, f"{len(alone)} rows are in the {which} only, such as {_place(alone[0])}", np.inf)
         for column in one.columns.difference(other.columns, sort=False):
             yield Finding(f"{table}.{column}", f"is in the {which} only", np.inf)
     common = a.index.intersection(b.index, sort=False)
@@ -67,16 +67,20 @@ def _compare_column(where: str, a: pd.Series, b: pd.Series) -> Iterator[Finding]
     if not unlike.any():
         return
     a, b = a[unlike], b[unlike]
-    first = f"{a.index[0]}: {a.iloc[0]} and {b.iloc[0]}"
+    first = f"{_place(a.index[0])}: {a.iloc[0]} and {b.iloc[0]}"
     if a.dtype == object:
         yield Finding(where, f"{len(a)} rows differ, such as {first}", np.inf)
         return
     with np.errstate(invalid="ignore"):
         distance = (a - b).abs().where(np.isfinite(a) & np.isfinite(b), np.inf)
     worst = distance.idxmax()
-    text = f"{len(a)} rows differ, by at most {distance.max():.3g}, at {worst}: {a[worst]} and {b[worst]}"
+    text = f"{len(a)} rows differ, by at most {distance.max():.3g}, at {_place(worst)}: {a[worst]} and {b[worst]}"
     yield Finding(where, text, float(distance.max()))
 
 
 def _plain(key: tuple | str) -> tuple | str:
     return key if isinstance(key, tuple) else str(key)
+
+
+def _place(key: tuple | str) -> str:
+    return "{}, layer {}".format(*key) if isinstance(key, tuple) else key

@@ -4,10 +4,10 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from harness import config, store
 from harness.environment import environment
-from harness.errors import ConfigError, HarnessError, ResultsError
+from harness.errors import HarnessError, ResultsError
 from harness.executors import completed, cores, executor
 from harness.plan import Plan, PlannedBlock, plan, work
 from harness.questions import Question, load_question
@@ -24,7 +24,7 @@ from harness.run import Block, Settings, run_block
 from harness.tables import Tables
 
 SERIAL_WORK = 2e10  # with less to do than this, two seconds, starting workers is not worth their time
-OURS = ("config.yaml", "manifest.json", "claims.json", "layers", "networks", "figures")
+OURS = ("manifest.json", "claims.json", "figures", "networks", "layers", "config.yaml")  # last what says they are ours
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,8 @@ def prepare(given: Config, overrides: Sequence[str] = (), replicates: int | None
     question = load_question(sweep.experiment, config_folder) if sweep.experiment else None
     require_figures(sweep.figures or (question.figures if question else ()))
     folder = Path(out) if out is not None else Path("results") / sweep.name
-    finished = [] if fresh else _finished(folder, sweep)
-    settings = Settings(sweep.seed, sweep.data_spec(), sweep.cost, sweep.dtype, sweep.thresholds.decades)
-    planned = plan(config.expand(sweep), settings, sweep.replicates, finished)
-    return Prepared(sweep, planned, folder, config_folder, question, replaces=fresh)
+    finished = _finished(folder, sweep, fresh)
+    return Prepared(sweep, _plan(sweep, finished), folder, config_folder, question, replaces=fresh)
 
 
 def sweep(given: Config, *, overrides: Sequence[str] = (), replicates: int | None = None,
@@ -91,14 +89,17 @@ def execute(prepared: Prepared, workers: int | str = "auto", report: Report | No
     """Compute the blocks that are not there yet and write them; the manifest last."""
     folder = prepared.folder
     with _held(folder):
+        finished = _finished(folder, prepared.sweep, prepared.replaces)  # again: another run may have ended since
         if prepared.replaces:
             _clear(folder)
-        store.tidy(folder, keep=store.done(folder)[0].values())
+        prepared = replace(prepared, plan=_plan(prepared.sweep, finished))
+        store.tidy(folder, keep=finished.values())
         store.write_text(folder / "config.yaml", config.dump(prepared.sweep))
         started = time.monotonic()
         count = how_many(workers, prepared.plan)
-        for block, tables in _computed(prepared.plan, count, report):
-            store.commit(folder, block.name, tables.layers, tables.networks)
+        with closing(_computed(prepared.plan, count, report)) as computed:  # closing ends the workers, whatever happens
+            for block, tables in computed:
+                store.commit(folder, block.name, tables.layers, tables.networks)
         store.write_json(folder / "manifest.json", _manifest(prepared, count, time.monotonic() - started))
 
 
@@ -115,14 +116,23 @@ def _read(given: Config, overrides: Sequence[str], allow_large: bool) -> tuple[c
     return config.load(Path(given), overrides, allow_large=allow_large), Path(given).parent
 
 
-def _finished(folder: Path, sweep: config.Sweep) -> list[str]:
+def _plan(sweep: config.Sweep, finished: Iterable[str]) -> Plan:
+    settings = Settings(sweep.seed, sweep.data_spec(), sweep.cost, sweep.dtype, sweep.thresholds.decades)
+    return plan(config.expand(sweep), settings, sweep.replicates, finished)
+
+
+def _finished(folder: Path, sweep: config.Sweep, fresh: bool) -> dict[str, Path]:
     """Blocks that are there already. Raises ResultsError where the folder holds another sweep, or something else."""
     if not folder.exists():
-        return []
-    if not (folder / "config.yaml").is_file():
-        if any(path.name != ".lock" for path in folder.iterdir()):
+        return {}
+    if not folder.is_dir():
+        raise ResultsError(f"{folder}: a file, not a folder; choose another with --out")
+    if not _is_ours(folder):
+        if any(not path.name.startswith(".") for path in folder.iterdir()):
             raise ResultsError(f"{folder}: not a results folder, and not empty; choose another with --out")
-        return []
+        return {}
+    if fresh:
+        return {}
     before = Results(folder).sweep
     gains = before.replicates <= sweep.replicates
     other = [f"  {change}" for change in config.differences(before, sweep) if change.where != "replicates" or not gains]
@@ -130,19 +140,30 @@ def _finished(folder: Path, sweep: config.Sweep) -> list[str]:
         lines = [f"{folder} holds the results of another config:", *other,
                  "start over with --fresh, or keep both with --out FOLDER"]  # fmt: skip
         raise ResultsError("\n".join(lines))
-    return list(store.done(folder)[0])
+    return store.done(folder)[0]
+
+
+def _is_ours(folder: Path) -> bool:
+    """A config.yaml alone does not make a results folder, which --fresh may empty: a run leaves more."""
+    return (folder / "config.yaml").is_file() and any((folder / name).exists() for name in (".lock", store.NETWORKS))
 
 
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
     """The folder, made if need be and locked against a second run; the lock ends with the process."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a+") as lock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = (folder / ".lock").open("a+")
+    except OSError as error:
+        raise ResultsError(f"{folder}: cannot be written: {error.strerror}; choose another with --out") from None
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            raise ResultsError(f"{folder}: in use by another run (process {lock.read().strip()}); wait for it") from None
+            raise ResultsError(
+                f"{folder}: in use by another run (process {lock.read().strip()}); wait for it"
+            ) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
@@ -166,7 +187,12 @@ def _computed(planned: Plan, workers: int, report: Report | None) -> Iterator[tu
     with executor(workers) as pool:
 
         def submit(block: PlannedBlock) -> Future:
-            return pool.submit(run_block, block.block, planned.settings)
+            try:
+                return pool.submit(run_block, block.block, planned.settings)
+            except BrokenProcessPool as error:  # a worker died since the last one was submitted
+                failed: Future = Future()
+                failed.set_exception(error)
+                return failed
 
         for event in completed(submit, largest_first, at_once=workers + 1 if workers > 1 else 1):
             if event:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from harness.backprop import BackwardLayer, Layer, weight_gradient
-from harness.scaled import CANCELLED, LOG10_2, Scaled, log10_of, log10_ratio, largest
+from harness.scaled import CANCELLED, LOG10_2, RISKY, Scaled, log10_of, log10_ratio, largest
 
 Array = np.ndarray
 
@@ -25,21 +25,19 @@ def log10_norm_weights(layer: Layer) -> Array:
 
 def log10_rms_outputs(layer: Layer) -> Array:
     """log10 of the root mean square of r[k]"""
-    return layer.r.log10_norm - log10_of(_size(layer.r)) / 2
+    return layer.r.log10_norm - log10_of(_size(layer.r.mantissa)) / 2
 
 
 def slope_mean(layer: Layer) -> Array:
     """mean of phi'(z[k]) over units and batch: for ReLU the share of ones"""
-    return _flat(layer.slope).mean(axis=-1, dtype=np.float64)
+    return layer.slope_mean
 
 
 def slope_rms(layer: Layer) -> Array:
     """root mean square of phi'(z[k]) over units and batch"""
     if layer.slope.dtype == bool:
-        return np.sqrt(slope_mean(layer))
-    top = largest(layer.slope).astype(np.float64)
-    relative = _flat(layer.slope) / np.where(top == 0, 1, top).astype(layer.slope.dtype)[..., None]
-    return top * np.sqrt(np.square(relative).mean(axis=-1, dtype=np.float64))
+        return np.sqrt(layer.slope_mean)
+    return 10 ** Scaled(layer.slope, np.zeros(layer.slope.shape[:-2], np.int64)).log10_norm / np.sqrt(_size(layer.slope))
 
 
 def dead_fraction(layer: Layer) -> Array:
@@ -52,7 +50,7 @@ def dead_fraction(layer: Layer) -> Array:
 def saturated_fraction(layer: Layer) -> Array:
     """share of (unit, sample) pairs with a slope under 1 % of the activation's largest"""
     if layer.slope.dtype == bool:
-        return 1 - slope_mean(layer)
+        return 1 - layer.slope_mean
     return _flat(np.abs(layer.slope) < SATURATED * layer.activation.slope_bound).mean(axis=-1)
 
 
@@ -79,8 +77,7 @@ def log10_grad_weights(layer: BackwardLayer) -> Array:
 
 def log10_grad_biases(layer: BackwardLayer) -> Array:
     """log10 ‖∂C/∂b[k−1]‖, recorded also where there are no biases"""
-    total = layer.delta.mantissa.sum(axis=-2, keepdims=True)
-    return Scaled(total, layer.delta.exponent).log10_norm
+    return Scaled(layer.delta.total[..., None, :], layer.delta.exponent).log10_norm
 
 
 def log10_grad_preactivations(layer: BackwardLayer) -> Array:
@@ -128,27 +125,48 @@ def _flat(array: Array) -> Array:
     return array.reshape(*array.shape[:-2], -1)
 
 
-def _size(a: Scaled) -> int:
-    return a.mantissa.shape[-1] * a.mantissa.shape[-2]
+def _size(a: Array) -> int:
+    return a.shape[-1] * a.shape[-2]
 
 
 def _mean_cosine(a: Scaled) -> Array:
     """Σ_{i≠j} ⟨a_i, a_j⟩ / Σ_{i≠j} |a_i||a_j| over the samples of the batch."""
-    total = a.mantissa.sum(axis=-2, dtype=np.float64)
-    products = np.vecdot(total, total) - a.lengths.sum(axis=-1)
+    total = a.total.astype(np.float64)
+    squares = a.lengths.sum(axis=-1)
+    products = np.vecdot(total, total) - squares
     lengths = np.sqrt(a.lengths)
     others = lengths.sum(axis=-1, keepdims=True) - lengths  # exactly 0 for the only sample there is
+    weights = np.vecdot(lengths, others)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where((lengths > 0).sum(axis=-1) > 1, products / np.vecdot(lengths, others), np.nan)
+        result = np.where((lengths > 0).sum(axis=-1) > 1, products / weights, np.nan)
+    dominated = weights < CANCELLED * squares
+    if a.mantissa.shape[-2] > 1 and dominated.any():
+        result[dominated] = _mean_cosine_beside_one(a.mantissa[dominated].astype(np.float64))
+    return result
+
+
+def _mean_cosine_beside_one(a: Array) -> Array:
+    """The same, (n,), for a (n, batch, width) in which one sample is so long that the others are lost in its rounding."""
+    longest = np.vecdot(a, a).argmax(axis=-1)[:, None, None]
+    one = np.take_along_axis(a, longest, axis=-2)[:, 0]
+    np.put_along_axis(a, longest, 0, axis=-2)  # the others
+    top = largest(a)
+    a /= np.where(top == 0, 1, top)[:, None, None]
+    total, squares = a.sum(axis=-2), np.vecdot(a, a)
+    length = np.sqrt(squares).sum(axis=-1)
+    products = 2 * np.vecdot(one, total) + top * (np.vecdot(total, total) - squares.sum(axis=-1))
+    weights = 2 * np.sqrt(np.vecdot(one, one)) * length + top * (np.square(length) - squares.sum(axis=-1))
+    with np.errstate(invalid="ignore"):
+        return products / weights  # nan where there are no others
 
 
 def _log10_weight_gradient_by_gram(r: Scaled, delta: Scaled) -> Array:
     R, D = _flat(r.gram), _flat(delta.gram)
     total = np.vecdot(R, D).astype(np.float64)
-    cancelled = total <= CANCELLED * np.vecdot(np.abs(R), np.abs(D))
+    cancelled = total <= CANCELLED * r.gram_norm * delta.gram_norm  # at least the sum of the magnitudes
+    cancelled |= total < RISKY[r.mantissa.dtype]  # long samples of r meet short ones of delta: products underflow
     cancelled &= (r.largest > 0) & (delta.largest > 0)
-    with np.errstate(invalid="ignore"):  # a lane that cancels may be negative
-        result = log10_of(total) / 2 + (r.exponent + delta.exponent) * LOG10_2
+    result = log10_of(total) / 2 + (r.exponent + delta.exponent) * LOG10_2
     for lane in zip(*np.nonzero(cancelled), strict=True):
         below = Scaled(r.mantissa[lane[1:]][None], r.exponent[lane[1:]][None])
         above = Scaled(delta.mantissa[lane][None], delta.exponent[lane][None])

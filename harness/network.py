@@ -93,6 +93,7 @@ class BaseDraws:
 
     def __init__(self, seed: int, family: str, replicates: Sequence[int], dtype: np.dtype):
         self.seed, self.family, self.replicates, self.dtype = seed, family, replicates, dtype
+        self._keyed: dict[tuple, Streams] = {}
 
     def hidden(self, k: int, fan_in: int, fan_out: int) -> Array:
         """Base of the hidden W[k], (replicates, fan_in, fan_out)."""
@@ -110,12 +111,17 @@ class BaseDraws:
         """Base of the output layer's bias, (replicates, fan_out)."""
         return self._biases(OUTPUT_BIAS, depth, fan_out, family)
 
+    def _streams(self, *key: int | str) -> Streams:
+        if key not in self._keyed:
+            self._keyed[key] = Streams(self.seed, *key)
+        return self._keyed[key]
+
     def _weights(self, purpose: int, index: int, fan_in: int, fan_out: int) -> Array:
-        streams = Streams(self.seed, self.family, fan_in, fan_out)
+        streams = self._streams(self.family, fan_in, fan_out)
         return base_weights(self.family, streams, purpose, index, self.replicates, fan_in, fan_out).astype(self.dtype)
 
     def _biases(self, purpose: int, index: int, fan_out: int, family: str) -> Array:
-        streams = Streams(self.seed, f"bias {family}", fan_out)
+        streams = self._streams(f"bias {family}", fan_out)
         draw = streams.uniform if family == "uniform" else streams.normal
         return draw(purpose, index, self.replicates, (fan_out,)).astype(self.dtype)
 

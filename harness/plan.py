@@ -58,9 +58,9 @@ def plan(specs: Sequence[NetworkSpec], settings: Settings, replicates: int, fini
     blocks = []
     for pool, members in pools(specs, settings).items():
         size = replicates_per_block(members, settings)
+        done = {i for other in covered.get(pool, ()) for i in other}
         for start in range(0, replicates, size):
             run = range(start, min(start + size, replicates))
-            done = {i for other in covered.get(pool, ()) for i in other}
             blocks += [_planned(pool, Block(members, part), settings) for part in _runs(set(run) - done)]
     return Plan(tuple(blocks), settings)
 
@@ -91,9 +91,8 @@ def _cut(lanes: Iterable[list[NetworkSpec]], settings: Settings) -> list[list[Ne
 
 def replicates_per_block(members: Sequence[NetworkSpec], settings: Settings) -> int:
     """Enough replicates that small networks fill an array, few enough for memory and for many blocks."""
-    spec = members[0]
     lanes = len({(s.activation, s.init, s.weight_scale, s.bias_scale) for s in members})
-    fill = IN_FLIGHT / (lanes * settings.data.batch * spec.width)
+    fill = IN_FLIGHT / (lanes * settings.data.batch * _widest(members))
     limits = (fill, WORK / work(members, settings), DRAWS / draws_bytes(members, settings), ROWS / _rows(members))
     return max(1, int(min(limits)))
 
@@ -114,22 +113,30 @@ def work(members: Sequence[NetworkSpec], settings: Settings) -> float:
 
 def draws_bytes(members: Sequence[NetworkSpec], settings: Settings) -> int:
     """Base draws of one replicate, kept for the way back."""
-    deepest = max(spec.depth for spec in members)
-    layers = deepest + len({(spec.depth, spec.output_width) for spec in members})
-    return layers * members[0].width ** 2 * np.dtype(settings.dtype).itemsize
+    first, deepest = members[0], max(spec.depth for spec in members)
+    outputs = sum(width for _, width in {(spec.depth, spec.output_width) for spec in members})
+    entries = first.width * (first.input_width + (deepest - 1) * first.width + outputs)
+    return entries * np.dtype(settings.dtype).itemsize
 
 
 def memory(members: Sequence[NetworkSpec], settings: Settings, replicates: int) -> int:
-    """Bytes that running a block takes, about: draws, the state of a turn, arrays in flight, and its tables."""
+    """Bytes that running a block takes, about: draws, data, the state of a turn, arrays in flight, and its tables."""
     spec = members[0]
     lane = 3 * settings.data.batch * spec.width * np.dtype(settings.dtype).itemsize * max(s.depth for s in members)
     columns = len(MEASURES) + len(LAYER_COORDINATES)
     table = 3 * 8 * columns * _rows(members) * replicates  # as filled, as a table, as a file
-    return replicates * draws_bytes(members, settings) + max(STATE // 2, replicates * lane) + 16 * CACHE + table
+    data = 6 * 8 * settings.data.batch * _widest(members)  # inputs and targets: drawn, cast, over the lanes
+    return (
+        replicates * (draws_bytes(members, settings) + data) + max(STATE // 2, replicates * lane) + 16 * CACHE + table
+    )
 
 
 def _rows(members: Sequence[NetworkSpec]) -> int:
     return sum(spec.depth for spec in members)
+
+
+def _widest(members: Sequence[NetworkSpec]) -> int:
+    return max(max(spec.input_width, spec.width, spec.output_width) for spec in members)
 
 
 def _runs(wanted: set[int]) -> list[range]:

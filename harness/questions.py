@@ -1,7 +1,6 @@
 """Questions: the files of experiments/, each a sentence that could be false, with its figures."""
 
 import ast
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -46,7 +45,8 @@ def first_line(text: str) -> str:
 
 
 def _run(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"experiments.{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    """The module, compiled here: importing it would leave a __pycache__ beside the question."""
+    module = ModuleType(f"experiments.{path.stem}")
+    module.__file__ = str(path)
+    exec(compile(path.read_bytes(), path, "exec"), module.__dict__)
     return module

@@ -57,7 +57,11 @@ class Results:
         if names is None and self.sweep.experiment:
             names = load_question(self.sweep.experiment, self.config_folder).figures
         require_figures(names or ())
-        chosen = [name for name in names or figures.FIGURES if figures.applies(name, self.networks) is None]
+        chosen = [
+            name
+            for name in (figures.FIGURES if names is None else names)
+            if figures.applies(name, self.networks) is None
+        ]
         folder = self.path / "figures"
         return [path for name in chosen for path in figures.save(name, self.layers, self.networks, folder)]
 
@@ -82,6 +86,8 @@ class Results:
             )
         except ValueError as error:
             raise ResultsError(str(error)) from None
+        except OSError as error:
+            raise ResultsError(f"{error.filename}: cannot be read: {error.strerror}; put the data file back") from None
         return Network(spec, replicate, weights, biases, inputs[0], targets[0])
 
     @cached_property
@@ -103,13 +109,16 @@ def require_figures(names: Sequence[str]) -> None:
 
 
 def _chosen(networks: pd.DataFrame, where: str) -> pd.DataFrame:
+    remedy = "write for example \"depth == 64 and activation == 'relu'\""
     try:
-        chosen = networks.query(where, engine="python")
+        holds = networks.eval(where, engine="python", local_dict={}, global_dict={})
     except Exception as error:  # whatever pandas makes of an expression that is none
-        raise ResultsError(f"--where {where!r}: {error}; write for example \"depth == 64 and activation == 'relu'\"") from None
-    if not isinstance(chosen, pd.DataFrame) or chosen.empty:
+        raise ResultsError(f"--where {where!r}: {' '.join(str(error).split())}; {remedy}") from None
+    if not isinstance(holds, pd.Series) or holds.dtype != bool:
+        raise ResultsError(f"--where {where!r}: not a condition; {remedy}")
+    if not holds.any():
         raise ResultsError(f"--where {where!r}: no networks; the columns are {', '.join(networks.columns)}")
-    return chosen
+    return networks[holds]
 
 
 def load(path: str | os.PathLike) -> Results:

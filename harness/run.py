@@ -16,6 +16,7 @@ from harness.tables import OK, Records, Tables, tables
 Array = np.ndarray
 
 CACHE = 2**20  # bytes of an array in flight: lanes run in turns of about this size, so that they stay in cache
+TOGETHER = 2**22  # the same for endings: all of them meet in the lowest layers only
 STATE = 2**29  # bytes of forward state that a turn may keep for its way back
 NEVER = np.iinfo(np.int64).max
 
@@ -153,6 +154,7 @@ class Turn:
     def __init__(self, group: Group, shared: SharedDraws, settings: Settings, records: Records):
         self.group, self.shared, self.settings, self.records = group, shared, settings, records
         self.shape = (len(records.replicates), len(group.lanes))
+        self.gains: dict[tuple[int, int], tuple[Array, Array]] = {}
 
     def run(self) -> None:
         deepest = self.group.endings[0].depth
@@ -169,8 +171,7 @@ class Turn:
             self.fails.note(layer, k + 1)
             for name, measure in FORWARD.items():
                 self.forward[name][k] = measure(layer)
-        in_flight = max(1, r.mantissa.nbytes)
-        together = max(1, CACHE // in_flight)  # endings whose backward passes run as lanes of one array
+        together = max(1, TOGETHER // r.mantissa.nbytes)  # endings whose backward passes run as lanes of one array
         for first in range(0, len(self.group.endings), together):
             self._descend(range(first, min(first + together, len(self.group.endings))))
 
@@ -184,7 +185,8 @@ class Turn:
             lanes = slice(first, first + layer.delta.exponent.shape[0])
             for name, measure in BACKWARD.items():
                 values[name][lanes, k - 1] = measure(layer)
-            slope_fails[lanes] = np.where(layer.underflows & (slope_fails[lanes] == 0), k, slope_fails[lanes])
+            if layer.underflows is not None:
+                slope_fails[lanes] = np.where(layer.underflows & (slope_fails[lanes] == 0), k, slope_fails[lanes])
         for j, (place, (head, log10_cost)) in enumerate(zip(places, heads, strict=True)):
             self._record(place, head, log10_cost, {name: v[j] for name, v in values.items()}, slope_fails[j])
 
@@ -225,8 +227,14 @@ class Turn:
             base = self.shared.output(k.depth, k.output_width)
         else:
             base = self.shared.hidden(k)
-        gains = [spec.gain(*base.shape[-2:]) for spec in self.group.lanes]
-        return Weights(base, *split(np.array(gains), base.dtype))
+        return Weights(base, *self._gains(*base.shape[-2:]))
+
+    def _gains(self, *fans: int) -> tuple[Array, Array]:
+        """Each lane's gain at a layer of these fans, (lanes,), and its exponent."""
+        if fans not in self.gains:
+            gains = np.array([spec.gain(*fans) for spec in self.group.lanes])
+            self.gains[fans] = split(gains, self.shared.dtype)
+        return self.gains[fans]
 
     def _bias(self, k: int | Ending) -> Scaled | None:
         """The hidden b[k], or the output layer's, (replicates, lanes, 1, fan_out)."""
@@ -257,8 +265,8 @@ class Fails:
 
     def note(self, layer: Layer, k: int) -> None:
         for condition, what in ((layer.overflows, "overflows"), (layer.underflows, "underflows")):
-            new = condition & (self.at == NEVER)
-            if new.any():
+            if condition is not None:
+                new = condition & (self.at == NEVER)
                 self.at[new] = k
                 self.text[new] = f"forward pass {what} at layer {k}"
         if layer.silent is not None:

@@ -59,9 +59,20 @@ class Scaled:
         return np.vecdot(self.mantissa, self.mantissa).astype(np.float64)
 
     @cached_property
+    def total(self) -> Array:
+        """Sum of the samples' mantissas, (…, width)."""
+        return np.ones(self.mantissa.shape[-2], self.mantissa.dtype) @ self.mantissa
+
+    @cached_property
     def gram(self) -> Array:
         """Inner products of the samples' mantissas, (…, batch, batch)."""
         return self.mantissa @ self.mantissa.swapaxes(-1, -2)
+
+    @cached_property
+    def gram_norm(self) -> Array:
+        """Frobenius norm of the mantissas' Gram matrix, (…), float64."""
+        flat = self.gram.reshape(*self.gram.shape[:-2], -1)
+        return np.sqrt(np.vecdot(flat, flat).astype(np.float64))
 
     @cached_property
     def log10_norm(self) -> Array:
@@ -147,8 +158,8 @@ def shifted(mantissa: Array, shift: Array, out: Array | None = None) -> Array:
 
 def log10_of(values: Array) -> Array:
     """log10 in float64, −inf at 0."""
-    with np.errstate(divide="ignore"):
-        return np.log10(np.asarray(values, dtype=np.float64))
+    values = np.asarray(values, dtype=np.float64)
+    return np.log10(values, out=np.full(values.shape, -np.inf), where=values > 0)
 
 
 def log10_ratio(above: Array, below: Array) -> Array:

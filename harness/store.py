@@ -64,7 +64,9 @@ def tidy(folder: Path, keep: Iterable[Path]) -> None:
         path.unlink()
 
 
-def read(folder: Path, kind: str, columns: Sequence[str] | None = None, filters: ds.Expression | None = None) -> pd.DataFrame:
+def read(
+    folder: Path, kind: str, columns: Sequence[str] | None = None, filters: ds.Expression | None = None
+) -> pd.DataFrame:
     """One table of a results folder, committed parts only, blocks in order.
 
     Raises ResultsError, naming the part, where there are no results or a part is damaged.
@@ -75,7 +77,9 @@ def read(folder: Path, kind: str, columns: Sequence[str] | None = None, filters:
     if not blocks:
         raise ResultsError(f"{folder}: no results here; run a sweep first")
     paths = [folder / LAYERS / _layers_of(path) if kind == LAYERS else path for path in blocks.values()]
-    table = ds.dataset([str(path) for path in paths], format="parquet").to_table(columns=columns and list(columns), filter=filters)
+    table = ds.dataset([str(path) for path in paths], format="parquet").to_table(
+        columns=columns and list(columns), filter=filters
+    )
     return table.unify_dictionaries().to_pandas()
 
 

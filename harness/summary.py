@@ -27,18 +27,26 @@ def summary(networks: pd.DataFrame, dead: pd.Series) -> Table:
 
     `dead`: the dead fraction of each network, indexed by its key, from `dead_units`.
     """
-    varying = [name for name in COORDINATES if name in ("activation", "init") or networks[name].nunique() > 1]
+    varying = varying_coordinates(networks)
     networks = networks.assign(dead=networks["network"].astype(str).map(dead))
     rows = [
         (*(_text(value) for value in coordinates), *_row(group))
         for coordinates, group in networks.groupby(varying, observed=True, sort=False)
     ]
     deepest, replicates = networks["depth"].max(), networks["replicate"].nunique()
-    note = f"Medians over {replicates} replicates; slope, attenuation and dead units at depth {deepest}."
+    of = "One replicate" if replicates == 1 else f"Medians over {replicates} replicates"
+    note = f"{of}; slope, attenuation and dead units at depth {deepest}."
     if len(rows) > MOST_ROWS:
         note = f"First {MOST_ROWS} of {len(rows)} rows; choose with `harness show --where`. " + note
     columns = (*varying, "decades a layer", "attenuation", "dead units", "regime by depth", "float32 reads 0")
     return Table("Slope of the gradient towards the input", columns, rows[:MOST_ROWS], note)
+
+
+def varying_coordinates(networks: pd.DataFrame) -> list[str]:
+    """Activation, init and what else tells these networks apart; not the width of an end that follows the width."""
+    follows = [end for end in ("input_width", "output_width") if (networks[end] == networks["width"]).all()]
+    varies = [name for name in COORDINATES if name not in follows and networks[name].nunique() > 1]
+    return [name for name in COORDINATES if name in ("activation", "init", *varies)]
 
 
 def dead_units(layers: pd.DataFrame) -> pd.Series:

@@ -87,13 +87,20 @@ def _finding(error: Mapping, mapping: dict) -> Problem:
 
 
 def _unknown_key(loc: Path, mapping: dict) -> Problem:
-    """The key that was probably meant is not also reported as missing: `reads` names it."""
+    """`reads` names the key that was probably meant, where it is absent: it is not reported as missing too."""
     level = next((part for part in reversed(loc[:-1]) if isinstance(part, str)), "")
     keys = _KEYS.get(level) or _parameters(level)
-    path, key = actual(loc, mapping), str(loc[-1])
+    path, key = (*actual(loc[:-1], mapping), loc[-1]), loc[-1]
     meant = close_match(key, keys)
     advice = f"{level.strip('<>')} has no parameters" if keys == ("name",) else remedy(key, keys)
-    return Problem(path, f"unknown key; {advice}", at_key=True, reads=((*path[:-1], meant),) if meant else ())
+    absent = meant is not None and meant not in _at(mapping, path[:-1])
+    return Problem(path, f"unknown key; {advice}", at_key=True, reads=((*path[:-1], meant),) if absent else ())
+
+
+def _at(written: object, path: Path) -> object:
+    for part in path:
+        written = written[part]
+    return written
 
 
 def _parameters(tag: str) -> tuple[str, ...]:
@@ -103,15 +110,13 @@ def _parameters(tag: str) -> tuple[str, ...]:
 
 
 def actual(path: Path, written: object) -> Path:
-    """The place in what was written: without the tags and positions that normalising it added."""
+    """The place in what was written: without the tags, `<range>`, and positions that normalising it added."""
     found: list[str | int] = []
     for part in path:
         if isinstance(part, int) and isinstance(written, list):
             written = written[part] if part < len(written) else None
-        elif isinstance(written, dict) and part in written:
-            written = written[part]
         elif isinstance(part, str) and not part.startswith("<"):
-            written = None  # a key that is missing, or was there by default
+            written = written.get(part) if isinstance(written, dict) else None
         else:
             continue
         found.append(part)

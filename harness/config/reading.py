@@ -79,7 +79,7 @@ def _lines(source: _Source, problems: Sequence[Problem]) -> list[str]:
     """One line a problem, in the order of the file."""
     found = list(source.problems)
     for problem in problems:
-        path = actual(problem.path, source.data)
+        path = problem.path if problem.at_key else actual(problem.path, source.data)
         placed = Problem(path, problem.text, problem.at_key)
         found.append((source.mark(placed), str(placed)))
     ordered = sorted(found, key=lambda entry: entry[0])

@@ -1,0 +1,66 @@
+"""Figures: one file each, named here; drawn from the two result tables and from nothing else.
+
+Importing this package is cheap: a figure's file, and matplotlib with it, is loaded when the figure is asked for.
+A figure's file has a HEADING and
+
+    applies(networks) -> None, or why this sweep has nothing to show in it
+    prepare(layers, networks) -> what is drawn, as numbers: a frozen dataclass of frames
+    draw(prepared, heading) -> matplotlib.figure.Figure
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # pandas takes a while too
+    import pandas as pd
+
+# name -> the first line of the file's docstring, which a test compares
+FIGURES = {
+    "step_against_sigmoid": "Step against y(1−y): layer by layer, what the activation and the weights cost a gradient.",
+    "gradient_profile": "Gradient profile: log10 ‖∂C/∂W‖ at every layer, a line per activation and depth.",
+    "attenuation_against_depth": "Attenuation against depth: decades from last to first layer, and where zero is read.",
+    "dead_units": "Dead units: the share of silent and of saturated units, against layer and against depth.",
+    "paired_comparison": "Paired comparison: differences in slope over the same draws, and what the pairing buys.",
+    "phase_diagram": "Phase diagram: decades of attenuation over weight scale and depth.",
+}
+
+
+def figure(name: str) -> ModuleType:
+    """The file of one figure. Raises KeyError for a name that is not in FIGURES."""
+    if name not in FIGURES:
+        raise KeyError(name)
+    return import_module(f"harness.figures.{name}")
+
+
+def applies(name: str, networks: pd.DataFrame) -> str | None:
+    """None where a figure has something to show of these networks, else why not, in words."""
+    return "there are no networks" if networks.empty else figure(name).applies(networks)
+
+
+def applicable(networks: pd.DataFrame) -> list[str]:
+    """The figures that have something to show of these networks, in the order of FIGURES."""
+    return [name for name in FIGURES if applies(name, networks) is None]
+
+
+def save(
+    name: str, layers: pd.DataFrame, networks: pd.DataFrame, folder: Path, *, title: str = "", sentence: str = ""
+) -> list[Path]:
+    """Draw a figure into `folder`, as PNG and as SVG; returns the two files.
+
+    `title` replaces the figure's own; `sentence` stands under it. The same tables give the same bytes.
+    """
+    from harness.figures.page import write
+
+    return write(figure(name), layers, networks, Path(folder), title, sentence)
+
+
+def paired(networks: pd.DataFrame, between: Sequence[str] = ("activation", "init")) -> pd.DataFrame:
+    """The table of paired differences behind `paired_comparison`: see harness.figures.pairs. Needs no matplotlib."""
+    from harness.figures.pairs import comparisons
+
+    return comparisons(networks, between)

@@ -1,0 +1,164 @@
+"""The ledger as numbers: whose decades are lost, layer by layer.
+
+Attenuation = weight factors of layers 2 … L + activation factors of layers 1 … L−1, in decades. Summed from the output
+down, it says at every layer how many decades of the loss are the activation's and how many the weights'.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from harness.activations import ACTIVATIONS
+from harness.figures import text
+from harness.figures.settings import Panels, activations, joined, panels, ranked, readable, with_settings
+from harness.figures.spread import spread
+
+Array = np.ndarray
+
+READABLE = 64  # layers: in a panel of a third of the page, single layers can still be told apart
+MOST_ROWS, MOST_ACTIVATIONS = 3, 3  # with running sums; what has more is drawn as bars
+MOST_BARS, MOST_BAR_PANELS = 16, 6
+SLOPES = {"relu": "Step", "sigmoid": "y(1−y)"}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the figure draws, all of networks of one depth.
+
+    factors: setting, activation, part (activation, weights), layer, draws, …, low, median, high: decades per layer.
+    running: setting, activation, layer, activation_part, weights_part, total: the ledger summed from the output down
+        to that layer, of the draw with the median attenuation, so that the parts add to the total exactly.
+    totals: setting, activation, draws, dead, unknown, replicate (of that draw), activation_part, weights_part, total,
+        low, high (quartiles of the total over draws), bound (of the activation's part, NaN if not known).
+    """
+
+    depth: int
+    depths: tuple[int, ...]
+    factors: pd.DataFrame
+    running: pd.DataFrame
+    totals: pd.DataFrame
+    bounds: dict[str, float]  # activation -> log10 of its largest slope
+    networks: pd.DataFrame
+    panels: Panels
+    activations: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def as_bars(self) -> bool:
+        return len(self.panels.labels) > MOST_ROWS or len(self.activations) > MOST_ACTIVATIONS
+
+
+def prepare(layers: pd.DataFrame, networks: pd.DataFrame) -> Prepared:
+    """The ledger of the deepest networks that can be read layer by layer."""
+    names, left_out = activations(networks)
+    depths = sorted(int(depth) for depth in networks["depth"].unique() if depth > 1)
+    depth = readable(depths, READABLE)
+    networks, varying = with_settings(networks[networks["depth"] == depth])
+    few = len(names) <= MOST_ACTIVATIONS and varying != ["init"]  # the inits are all worth a bar, numbers are spread
+    most = MOST_ROWS if few else MOST_BARS if len(names) <= MOST_BAR_PANELS else MOST_BAR_PANELS
+    shown = panels(networks, varying, most)
+    networks = ranked(networks[networks["setting"].isin(shown.labels)], names)
+    values = joined(layers, networks, ["log10_activation_factor", "log10_weight_factor"], [depth])
+    bounds = {name: log10_slope_bound(name) for name in names}
+    ledger = running_sums(values, depth)
+    totals, running = _of_the_median_draw(ledger, networks, depth)
+    totals["bound"] = totals["activation"].astype(str).map(bounds).to_numpy(dtype=float) * (depth - 1)
+    notes = tuple(filter(None, (shown.note, left_out)))
+    return Prepared(
+        depth, tuple(depths), _factors(values, depth), running, totals, bounds, networks, shown, names, notes
+    )
+
+
+def log10_slope_bound(label: str) -> float:
+    """log10 of the largest slope of an activation, named as in the column: `elu(alpha=2)`. NaN if not in the table."""
+    name, _, inside = label.partition("(")
+    try:
+        given = dict(part.split("=") for part in inside.rstrip(")").split(", ")) if inside else {}
+        return float(np.log10(ACTIVATIONS[name](**{key: float(value) for key, value in given.items()}).slope_bound))
+    except (KeyError, TypeError, ValueError):
+        return np.nan
+
+
+def running_sums(values: pd.DataFrame, depth: int) -> pd.DataFrame:
+    """The ledger of each network summed from the output down to each layer; layers 1 … depth of each, in order."""
+    values = values.sort_values(["setting", "activation", "replicate", "network", "layer"], kind="stable")
+    activation = values["log10_activation_factor"].to_numpy().reshape(-1, depth).copy()
+    weights = values["log10_weight_factor"].to_numpy().reshape(-1, depth).copy()
+    activation[:, -1] = 0  # the output's own activation comes before ∂C/∂z[L], where the attenuation starts
+    weights = np.column_stack([weights[:, 1:], np.zeros(len(weights))])  # W[k] leads from layer k+1 down to layer k
+    parts = {"activation_part": _from_the_output(activation), "weights_part": _from_the_output(weights)}
+    sums = values[["network", "setting", "activation", "replicate", "layer"]].assign(**parts)
+    return sums.assign(total=sums["activation_part"] + sums["weights_part"]).reset_index(drop=True)
+
+
+def _from_the_output(decades: Array) -> Array:
+    return np.cumsum(decades[:, ::-1], axis=1)[:, ::-1].ravel()
+
+
+def _factors(values: pd.DataFrame, depth: int) -> pd.DataFrame:
+    """Median and quartiles of the factors that are in the ledger; NaN where fewer than half of the draws have one."""
+    parts = []
+    for part, first, last in (("activation", 1, depth - 1), ("weights", 2, depth)):
+        column = "log10_activation_factor" if part == "activation" else "log10_weight_factor"
+        own = values[values["layer"].between(first, last)]
+        rows = spread(own, ["setting", "activation", "layer"], column).assign(part=part)
+        few = rows["unknown"] * 2 > rows["draws"]  # below a dead layer there is no factor
+        parts.append(rows.assign(**{name: rows[name].mask(few) for name in ("low", "median", "high")}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _of_the_median_draw(ledger: pd.DataFrame, networks: pd.DataFrame, depth: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Totals, and the running sums of the draw with the (lower) median attenuation; dead draws are below all others."""
+    dead = networks["dead_from_layer"].notna()
+    gain = networks["log10_gradient_gain"].mask(dead, -np.inf)
+    networks = networks.assign(gain=gain)
+    totals = spread(networks, ["setting", "activation"], "gain").drop(columns="median")
+    known = networks[gain.notna()].sort_values(["setting", "activation", "gain", "replicate"], kind="stable")
+    groups = known.groupby(["setting", "activation"], observed=True, sort=True)
+    middle = known[groups.cumcount() == (groups["gain"].transform("size") - 1) // 2]
+    middle = middle[["setting", "activation", "network", "replicate", "gain"]]
+    alive = middle.loc[middle["gain"] > -np.inf, ["setting", "activation", "network", "replicate"]]
+    running = ledger.drop(columns=["setting", "activation", "replicate"]).merge(alive, on="network")
+    first = running.loc[running["layer"] == 1, ["network", "activation_part", "weights_part", "total"]]
+    totals = totals.merge(middle.merge(first, on="network", how="left"), on=["setting", "activation"], how="left")
+    totals["total"] = totals["total"].fillna(totals["gain"])  # a dead draw is −inf and has no parts
+    totals["activation"] = pd.Categorical(totals["activation"], categories=networks["activation"].cat.categories)
+    totals = totals.drop(columns=["network", "gain"])
+    return totals, running.sort_values(["setting", "activation", "layer"], kind="stable").reset_index(drop=True)
+
+
+def slope_name(label: str) -> str:
+    """What multiplies the gradient: Step, y(1−y), or φ′ of another."""
+    return SLOPES.get(label, f"φ′ of {text.clean(label, 24)}")
+
+
+def ledger_numbers(values: list[float]) -> list[str]:
+    """Decades that add up, to the same number of digits."""
+    digits = 2 if max(abs(value) for value in values) < 100 else 1
+    return [text.number(value, f".{digits}f") for value in values]
+
+
+def bound_words(log10_bound: float) -> str:
+    """×1, ×¼, ×1.13"""
+    named = {1.0: "1", 0.25: "¼", 0.5: "½"}
+    value = 10**log10_bound
+    close = [word for number, word in named.items() if abs(value - number) < 1e-9]
+    return f"×{close[0] if close else f'{value:.3g}'}"
+
+
+def which(prepared: Prepared) -> str:
+    """Of which networks this is, for the caption."""
+    deeper = [depth for depth in prepared.depths if depth > prepared.depth]
+    why = f", the deepest of at most {READABLE} layers (the sweep goes to {prepared.depths[-1]})" if deeper else ""
+    return f"Networks of depth {prepared.depth}{why}"
+
+
+COUNTED = "Counted are the weights of layers 2 to the last and the slopes of all layers but the last"
+
+
+def gaps(prepared: Prepared) -> str:
+    """Said where dead networks, or unknown ones, leave factors out."""
+    if not prepared.factors["unknown"].any():
+        return ""
+    return "Below a dead layer there is no factor; none is drawn where fewer than half of the draws have one"

@@ -1,0 +1,71 @@
+"""The real command in a process of its own, for the tests that run it."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+HARNESS = [sys.executable, "-m", "harness"]
+
+TINY = """\
+name: tiny
+network: {activation: [relu, sigmoid], init: he_normal, depth: [1, 3], width: 8}
+data: {batch: 4}
+replicates: 2
+figures: []
+"""
+
+
+def environment(**changes: str | None) -> dict[str, str]:
+    """This process's environment, where warnings are errors, the terminal's size is fixed; None removes a variable."""
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    ours = os.environ | {"PYTHONPATH": path, "PYTHONWARNINGS": "error", "COLUMNS": "200"} | changes
+    return {key: value for key, value in ours.items() if value is not None}
+
+
+def hears_interrupts() -> None:
+    """What a child does first: a background job hands on that it ignores Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def start(*arguments: object, cwd: Path, **changes: str | None) -> subprocess.Popen:
+    """The command, started in a session of its own."""
+    return subprocess.Popen(
+        [*HARNESS, *map(str, arguments)], cwd=cwd, env=environment(**changes), text=True, start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=hears_interrupts,
+    )  # fmt: skip
+
+
+def ended(process: subprocess.Popen, seconds: float = 60) -> subprocess.CompletedProcess:
+    """What a started command said and how it ended."""
+    out, err = process.communicate(timeout=seconds)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def run(*arguments: object, cwd: Path, **changes: str | None) -> subprocess.CompletedProcess:
+    """The command, run to its end."""
+    return ended(start(*arguments, cwd=cwd, **changes))
+
+
+def together(*commands: tuple, cwd: Path) -> list[subprocess.CompletedProcess]:
+    """Several commands that have nothing to do with each other, side by side."""
+    return [ended(process) for process in [start(*command, cwd=cwd) for command in commands]]
+
+
+def good(done: subprocess.CompletedProcess) -> str:
+    """What a command printed that was to end well and without a word on stderr."""
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def files(folder: Path) -> dict[str, tuple[int, int, bytes]]:
+    """Every file under a folder with its inode, its time and its bytes."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(p.relative_to(folder)): (p.stat().st_ino, p.stat().st_mtime_ns, p.read_bytes()) for p in found}
+
+
+def parts(folder: Path) -> dict[str, tuple[int, int, bytes]]:
+    """The parquet parts of a results folder, as `files` gives them."""
+    return {name: kept for name, kept in files(folder).items() if name.endswith(".parquet")}

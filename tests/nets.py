@@ -1,0 +1,185 @@
+"""Networks for tests: drawn ones through the very path that a sweep takes, given ones through the equations."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from harness.activations import ACTIVATIONS, Activation
+from harness.backprop import BackwardLayer, Head, Layer, backward, cost_gradient, layer_forward
+from harness.data import DataSpec, draw_batch
+from harness.measures import BACKWARD, FORWARD, MEASURES
+from harness.network import Choice, NetworkSpec, draw_parameters
+from harness.run import Block, Settings, run_block
+from harness.scaled import Scaled, Weights
+from harness.tables import OK
+
+# Every activation with its defaults, and those whose parameters change a piece of code.
+CHOICES = [
+    *map(Choice, ACTIVATIONS),
+    Choice("relu", (("at_zero", 0),)),
+    Choice("relu", (("at_zero", 0.5),)),
+    Choice("leaky_relu", (("negative_slope", -0.5),)),
+    Choice("leaky_relu", (("negative_slope", 3.0),)),
+    Choice("elu", (("alpha", 0.3),)),
+    Choice("elu", (("alpha", 2.0),)),
+]
+KEYS = ["network", "layer"]
+
+
+def label(value: object) -> str:
+    """What pytest shows of a parameter."""
+    return value.label if isinstance(value, Choice) else str(value)
+
+
+def choice(name: str | Choice, **parameters: float) -> Choice:
+    return name if isinstance(name, Choice) else Choice(name, tuple(sorted(parameters.items())))
+
+
+def spec(activation: str | Choice = "relu", init: str | Choice = "he_normal", weight_scale: float = 1.0,
+         bias_scale: float | None = 0.0, depth: int = 4, width: int = 6, input_width: int | None = None,
+         output_width: int | None = None, output: str = "activation") -> NetworkSpec:  # fmt: skip
+    return NetworkSpec(choice(activation), choice(init), weight_scale, bias_scale, depth, width, input_width or width,
+                       output_width or width, output)  # fmt: skip
+
+
+def settings(seed: int = 0, batch: int = 4, cost: str = "squared", dtype: str = "float64", decades: float = 3.0,
+             **data: object) -> Settings:  # fmt: skip
+    return Settings(seed, DataSpec(batch=batch, **data), cost, dtype, decades)
+
+
+def run(specs: NetworkSpec | Sequence[NetworkSpec], replicates: int | range = 1, **options: object):
+    """Both tables of a block, (layers, networks), as DataFrames; options are those of `settings`."""
+    specs = (specs,) if isinstance(specs, NetworkSpec) else tuple(specs)
+    replicates = range(replicates) if isinstance(replicates, int) else replicates
+    tables = run_block(Block(specs, replicates), settings(**options))
+    return tables.layers.to_pandas(), tables.networks.to_pandas()
+
+
+def profile(layers: pd.DataFrame, column: str) -> np.ndarray:
+    """A column as (networks, depth), for networks of one depth."""
+    return layers[column].to_numpy().reshape(-1, layers["depth"].iloc[0])
+
+
+def drawn(spec: NetworkSpec, replicate: int = 0, **options: object):
+    """(weights, biases, inputs, targets) of a drawn network, in float64."""
+    s = settings(**options)
+    x, y = draw_batch(s.data, s.seed, [replicate], spec.input_width, spec.output_width)
+    return *draw_parameters(spec, s.seed, replicate), x[0], y[0]
+
+
+# Given weights ------------------------------------------------------------------------------------------------------
+
+
+def lane(values: np.ndarray) -> Scaled:
+    """An array (batch, width) as the only lane of the only replicate."""
+    return Scaled(np.array(values)[None, None], np.zeros((1, 1), dtype=np.int64))
+
+
+def values(a: Scaled) -> np.ndarray:
+    """The numbers of the first lane, as an ordinary array."""
+    first = (0,) * a.exponent.ndim
+    return np.ldexp(a.mantissa[first], a.exponent[first])
+
+
+def propagated(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], x: np.ndarray, y: np.ndarray,
+               activation: Activation, cost: str = "squared", output: str = "activation"):  # fmt: skip
+    """Up and down one network by harness.backprop: (log10 of the cost, layers 1 … L up, layers 1 … L down)."""
+    below, up = lane(x), []
+    for k, (W, b) in enumerate(zip(weights, biases, strict=True), start=1):
+        phi = activation if output == "activation" or k < len(weights) else ACTIVATIONS["linear"]()
+        up.append(layer_forward(below, Weights(W[None, None], np.ones(1), np.zeros(1, np.int64)), lane(b[None]), phi))
+        below = up[-1].r
+    log10_cost, grad_r = cost_gradient(below, lane(y), cost)
+    down = {k: layer for k, _, layer in backward(lane(x), up[:-1], [Head(len(up), grad_r, up[-1])])}
+    return float(log10_cost[0, 0]), up, [down[k] for k in range(1, len(up) + 1)]
+
+
+def columns(up: Sequence[Layer], down: Sequence[BackwardLayer]) -> dict[str, np.ndarray]:
+    """Every measure of a network that was propagated, (depth,)."""
+    forward = {name: [measure(layer).ravel()[0] for layer in up] for name, measure in FORWARD.items()}
+    backward = {name: [measure(layer).ravel()[0] for layer in down] for name, measure in BACKWARD.items()}
+    return {name: np.array(column) for name, column in (forward | backward).items()}
+
+
+# Comparisons --------------------------------------------------------------------------------------------------------
+
+
+def differing(ours: pd.DataFrame, theirs: pd.DataFrame, keys: Sequence[str]) -> list[str]:
+    """Columns of a table that are not the same to the last bit as those of the same rows of a larger one."""
+    theirs = ours[list(keys)].merge(theirs, on=list(keys), how="left", validate="one_to_one")
+    return [name for name in ours.columns if not _same(ours[name], theirs[name])]
+
+
+def _same(a: pd.Series, b: pd.Series) -> bool:
+    if a.dtype.kind == "f":
+        return np.array_equal(a.to_numpy(), b.to_numpy(), equal_nan=True)
+    return a.astype(object).where(a.notna(), None).tolist() == b.astype(object).where(b.notna(), None).tolist()
+
+
+def faults(layers: pd.DataFrame, networks: pd.DataFrame, batch: int = 4) -> list[str]:
+    """What a pair of tables says that cannot be: an unexplained NaN, a share outside of [0, 1], a broken ledger."""
+    rows = layers.merge(networks[["network", "status", "dead_from_layer"]], on="network")
+    ok, zero = rows["status"] == OK, -np.inf
+    delta, grad_r = rows["log10_grad_preactivations"], rows["log10_grad_outputs"]
+    # No two samples may be left with an angle between them: there is only one; single ones may die; or a slope may
+    # be so small that, beside the longest sample of its network, a sample is below the number format.
+    few = (batch == 1) | rows["activation"].astype(str).str.startswith(("relu", "hard_tanh"))
+    few |= ~rows["activation"].astype(str).str.startswith(("linear", "leaky_relu")) & (
+        (rows["weight_scale"] > 1.5) | (rows["bias_scale"] > 0.5)
+    )
+    may_be_nan = {  # else only a ratio of two zeros
+        "log10_activation_factor": grad_r == zero,
+        "log10_weight_factor": delta == zero,
+        "delta_cosine": few | (delta == zero),
+        "output_cosine": few | (rows["log10_rms_outputs"] == zero),
+    }
+    found = []
+    for name in MEASURES:
+        unexplained = ok & rows[name].isna() & ~may_be_nan.get(name, False)
+        if unexplained.any():
+            found.append(f"{name}: NaN in {rows[unexplained].iloc[0].to_dict()}")
+        if (rows[name] == np.inf).any():
+            found.append(f"{name}: infinite")
+    for name in ("dead_fraction", "saturated_fraction"):
+        if not rows[name].dropna().between(0, 1).all():
+            found.append(f"{name}: outside of [0, 1]")
+    for name in ("output_cosine", "delta_cosine"):
+        if not (rows[name].dropna().abs() <= 1 + 1e-4).all():  # float32 with a batch of a few dozen
+            found.append(f"{name}: outside of [-1, 1]")
+    if (rows["slope_mean"].abs() > rows["slope_rms"] * (1 + 1e-6) + 1e-300).any():  # float32
+        found.append("slope_mean: beyond slope_rms")
+    if (rows["log10_max_grad_preactivations"] > delta + 1e-6).any():  # float32
+        found.append("log10_max_grad_preactivations: beyond the norm")
+    for problem in _network_faults(layers, networks):
+        found.append(problem)
+    return found
+
+
+def _network_faults(layers: pd.DataFrame, networks: pd.DataFrame) -> list[str]:
+    found = []
+    by_network = dict(list(layers.groupby("network", observed=True)))
+    for row in networks.itertuples():
+        mine = by_network[row.network].sort_values("layer")
+        delta = mine["log10_grad_preactivations"].to_numpy()
+        name = f"{row.network} ({row.activation}, {row.status})"
+        dead, ok = not np.isnan(row.dead_from_layer), row.status == OK
+        if list(mine["layer"]) != list(range(1, row.depth + 1)):
+            found.append(f"{name}: layers missing")
+        if dead and not ok:
+            found.append(f"{name}: dead from layer {row.dead_from_layer} beside a status")
+        if dead != (row.regime == "dead"):
+            found.append(f"{name}: dead from layer {row.dead_from_layer}, regime {row.regime}")
+        if ok and dead < (delta[0] == -np.inf):
+            found.append(f"{name}: not dead, and no gradient at layer 1")
+        if dead and mine["log10_grad_weights"].iloc[0] != -np.inf:  # its biases may have one, by Step(0) = 1
+            found.append(f"{name}: dead from layer {row.dead_from_layer}, and a gradient at layer 1")
+        if ok and row.regime is None:
+            found.append(f"{name}: no regime")
+        if ok and np.isnan(row.log10_gradient_gain) and delta[-1] != -np.inf:
+            found.append(f"{name}: attenuation is NaN")
+        if ok and np.isfinite(delta).all() and row.depth > 1:
+            terms = np.concatenate([mine["log10_weight_factor"][1:], mine["log10_activation_factor"][:-1]])
+            if abs(terms.sum() - row.log10_gradient_gain) > 1e-12 * np.abs(terms).sum() + 1e-14 * np.abs(delta).max():
+                found.append(f"{name}: the ledger is off by {terms.sum() - row.log10_gradient_gain}")
+    return found

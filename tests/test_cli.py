@@ -1,0 +1,627 @@
+"""The `harness` command as a user runs it: a process of its own, in a folder of its own."""
+
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from command import HARNESS, ROOT, TINY, ended, environment, files, good, parts, run, start, together
+
+import harness
+from harness.activations import ACTIVATIONS
+from harness.cli import _Lines
+from harness.driver import Progress
+from harness.figures import FIGURES
+from harness.inits import INITS
+from harness.measures import MEASURES
+
+COMMANDS = ["sweep", "show", "plot", "diff", "list", "schema"]
+KEYS = {"layers": ["network", "layer"], "networks": ["network"]}
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
+    """A folder in which the tiny config was swept, with one figure; and what the command said."""
+    folder = tmp_path_factory.mktemp("swept")
+    (folder / "tiny.yaml").write_text(TINY.replace("[]", "[gradient_profile]"))
+    return folder, run("sweep", "tiny.yaml", cwd=folder)
+
+
+@pytest.fixture
+def folder(swept, tmp_path) -> Path:
+    """A copy of that folder, inside another one, so that what is written beside it is seen."""
+    shutil.copytree(swept[0], tmp_path / "here")
+    return tmp_path / "here"
+
+
+def tables(path: Path) -> dict[str, pd.DataFrame]:
+    """Both tables, their rows in the order of their keys."""
+    results = harness.load(path)
+    return {
+        name: getattr(results, name).astype({"network": str}).sort_values(keys, ignore_index=True)
+        for name, keys in KEYS.items()
+    }
+
+
+def assert_same_tables(a: Path, b: Path) -> None:
+    for name, frame in tables(a).items():
+        pd.testing.assert_frame_equal(frame, tables(b)[name], check_exact=True, check_categorical=False)
+
+
+# A sweep, and the same again ----------------------------------------------------------------------------------------
+
+
+def test_a_sweep_leaves_tables_figures_config_and_manifest(swept):
+    folder, done = swept
+    text = good(done)
+    results = folder / "results" / "tiny"
+    assert sorted(path.name for path in results.iterdir()) == [
+        ".lock", "config.yaml", "figures", "layers", "manifest.json", "networks"]  # fmt: skip
+    figures = {path.name for path in (results / "figures").iterdir()}
+    assert figures == {"gradient_profile.png", "gradient_profile.svg"}
+    assert len(pd.read_parquet(results / "networks")) == 2 * 2 * 2
+    assert len(pd.read_parquet(results / "layers")) == 2 * (1 + 3) * 2
+    for word in ("relu", "sigmoid", "he_normal", "decades a layer", "healthy 1–3", "Medians over 2 replicates",
+                 "tiny/layers", "results/tiny/config.yaml", "results/tiny/figures/gradient_profile.png"):  # fmt: skip
+        assert word in text
+
+
+def test_the_manifest_says_what_was_run_and_with_what(swept):
+    manifest = json.loads((swept[0] / "results/tiny/manifest.json").read_text())
+    assert (manifest["name"], manifest["seed"], manifest["replicates"], manifest["networks"]) == ("tiny", 0, 2, 8)
+    last = manifest["last_run"]
+    assert (last["networks"], last["layers"], last["blocks"], last["workers"]) == (8, 16, 1, 1)
+    assert 0 < last["seconds"] < 60
+    assert (swept[0] / "results/tiny" / manifest["config_folder"]).resolve() == swept[0].resolve()
+    made_with = manifest["environment"]
+    assert made_with["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert {"numpy", "scipy", "pandas", "pyarrow"} <= set(made_with["packages"])
+    assert all(library["internal_api"] for library in made_with["blas"])
+    if (ROOT / ".git").exists():
+        assert re.fullmatch("[0-9a-f]{40}", made_with["git"]["commit"])
+
+
+def test_the_config_as_run_names_every_default_and_runs_the_same_sweep(folder):
+    written = folder / "results/tiny/config.yaml"
+    as_run = yaml.safe_load(written.read_text())
+    assert as_run["network"]["weight_scale"] == 1.0
+    assert as_run["network"]["activation"][0] == {"name": "relu", "at_zero": 1}
+    assert (as_run["dtype"], as_run["cost"], as_run["thresholds"]) == ("float64", "squared", {"decades": 3.0})
+    shutil.copy(written, folder / "again.yaml")
+    good(run("sweep", "again.yaml", "--out", "again", cwd=folder))
+    assert (folder / "again/config.yaml").read_bytes() == written.read_bytes()
+    assert {name: kept[2] for name, kept in parts(folder / "again").items()} == {
+        name: kept[2] for name, kept in parts(folder / "results/tiny").items()
+    }
+
+
+def test_a_second_run_computes_nothing_and_draws_again(folder):
+    results = folder / "results/tiny"
+    before, figure = parts(results), (results / "figures/gradient_profile.png").read_bytes()
+    for path in (results / "figures").iterdir():
+        path.unlink()
+    assert "relu" in good(run("sweep", "tiny.yaml", cwd=folder))
+    assert json.loads((results / "manifest.json").read_text())["last_run"]["networks"] == 0
+    assert parts(results) == before
+    assert (results / "figures/gradient_profile.png").read_bytes() == figure
+
+
+@pytest.mark.slow
+def test_more_replicates_compute_only_the_new_ones_and_end_where_one_run_does(folder):
+    results = folder / "results/tiny"
+    before = parts(results)
+    more, at_once = together(
+        ("sweep", "tiny.yaml", "--replicates", 5, "--set", "figures=[gradient_profile]"),
+        ("sweep", "tiny.yaml", "--replicates", 5, "--out", "once"),
+        cwd=folder,
+    )
+    assert "Medians over 5 replicates" in good(more)
+    good(at_once)
+    assert json.loads((results / "manifest.json").read_text())["last_run"]["networks"] == 3 * 4
+    assert parts(results).items() >= before.items()
+    assert len(parts(results)) == 2 * len(before)
+    assert_same_tables(results, folder / "once")
+
+
+def test_another_config_is_refused_by_its_differences_and_touches_nothing(folder):
+    before = files(folder)
+    fewer, other = together(
+        ("sweep", "tiny.yaml", "--replicates", 1),
+        ("sweep", "tiny.yaml", "--replicates", 3, "--set", "network.width=16", "--set", "seed=7"),
+        cwd=folder,
+    )
+    assert (fewer.returncode, fewer.stdout) == (2, "")
+    assert fewer.stderr == (
+        "results/tiny holds the results of another config:\n  replicates: 2 -> 1\n"
+        "start over with --fresh, or keep both with --out FOLDER\n"
+    )
+    assert (other.returncode, other.stdout) == (2, "")
+    assert other.stderr.splitlines()[1:-1] == ["  network.width: 8 -> 16", "  seed: 0 -> 7"]
+    assert files(folder) == before
+
+
+def test_fresh_starts_over_and_leaves_what_is_not_ours(folder):
+    results = folder / "results/tiny"
+    (results / "notes.txt").write_text("mine")
+    before = parts(results)
+    good(run("sweep", "tiny.yaml", "--fresh", "--set", "network.width=9", cwd=folder))
+    assert not set(parts(results)) & set(before)
+    assert set(harness.load(results).networks["width"]) == {9}
+    assert (results / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("fresh", [[], ["--fresh"]])
+@pytest.mark.parametrize("place", ["folder", "file"])
+def test_a_place_that_holds_something_else_is_refused(tmp_path, fresh, place):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    out = tmp_path / "mine"
+    if place == "file":
+        out.write_text("mine")
+    else:
+        (out / "figures").mkdir(parents=True)
+        (out / "config.yaml").write_text("mine")  # a name that others use too
+        (out / "figures/mine.png").write_text("mine")
+    before = files(tmp_path)
+    done = run("sweep", "tiny.yaml", "--out", out, *fresh, cwd=tmp_path)
+    what = "a file, not a folder" if place == "file" else "not a results folder, and not empty"
+    assert (done.returncode, done.stderr) == (2, f"{out}: {what}; choose another with --out\n")
+    assert files(tmp_path) == before
+
+
+def test_set_changes_the_config(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    change = ["--set", "network.depth=[2, 4]", "--set", "data.batch=5", "--set", "cost=linear"]
+    good(run("sweep", "tiny.yaml", *change, "--out", "a/b", cwd=tmp_path))
+    as_run = yaml.safe_load((tmp_path / "a/b/config.yaml").read_text())
+    assert (as_run["network"]["depth"], as_run["data"]["batch"], as_run["cost"]) == ([2, 4], 5, "linear")
+    assert sorted(set(harness.load(tmp_path / "a/b").networks["depth"])) == [2, 4]
+    assert not (tmp_path / "results").exists()
+
+
+def test_every_wrong_set_is_told_at_once(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    change = ["--set", "nonsense", "--set", "network.widht=3", "--set", "network.depth=0", "--set", "seed=[1"]
+    done = run("sweep", "tiny.yaml", *change, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert [line.split(": ")[0] for line in done.stderr.splitlines()] == [
+        "--set nonsense", "--set network.widht=3", "--set network.depth=0", "--set seed=[1"]  # fmt: skip
+    assert "did you mean 'width'?" in done.stderr
+    assert list(tmp_path.iterdir()) == [tmp_path / "tiny.yaml"]
+
+
+# Workers and plan ---------------------------------------------------------------------------------------------------
+
+BLOCKS = """\
+name: blocks
+network: {activation: [relu, tanh], init: [orthogonal, normal], depth: [2, 40], width: [8, 64]}
+data: {batch: 8}
+replicates: 3
+figures: []
+"""
+
+
+@pytest.mark.slow
+def test_tables_do_not_depend_on_the_number_of_workers(tmp_path):
+    (tmp_path / "blocks.yaml").write_text(BLOCKS)
+    said = [good(run("sweep", "blocks.yaml", "--workers", n, "--out", f"w{n}", cwd=tmp_path)) for n in (1, 2)]
+    one, two = ({name: kept[2] for name, kept in parts(tmp_path / f"w{n}").items()} for n in (1, 2))
+    assert len(one) == 2 * 4  # two families, two widths
+    assert one == two
+    assert json.loads((tmp_path / "w2/manifest.json").read_text())["last_run"]["workers"] == 2
+    assert said[0].partition("tables:")[0] == said[1].partition("tables:")[0]
+
+
+@pytest.mark.parametrize("workers", ["0", "-1", "1.5", "many", ""])
+def test_a_number_of_workers_that_is_none_is_refused(tmp_path, workers):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    done = run("sweep", "tiny.yaml", f"--workers={workers}", cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"{workers!r} is not a number of workers; use 1 or more, or auto" in " ".join(done.stderr.split())
+    assert list(tmp_path.iterdir()) == [tmp_path / "tiny.yaml"]
+
+
+def test_a_dry_run_says_the_plan_and_writes_nothing(tmp_path):
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments/small.py").write_text('"""Small is enough."""\n\nFIGURES = ("gradient_profile",)\n')
+    (tmp_path / "configs/tiny.yaml").write_text(TINY.replace("figures: []", "experiment: small"))
+    before = files(tmp_path)
+    text = good(run("sweep", "configs/tiny.yaml", "--dry-run", "--workers", 2, "--replicates", 30_000, cwd=tmp_path))
+    plan = dict(re.split(r":\s+", line) for line in text.splitlines())
+    assert plan["results folder"] == "results/tiny"
+    assert plan["networks"] == "120,000"
+    assert plan["layers, that is rows"] == "240,000"
+    assert plan["workers"] == "2"
+    assert re.fullmatch(r"about [\d.e-]+ GB", plan["memory per worker"])
+    assert re.fullmatch(r"about \d+ s", plan["time"])
+    assert files(tmp_path) == before
+
+
+# Looking at results -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_show_says_the_summary_again_of_the_networks_that_are_chosen(folder):
+    commands = [("show", "results/tiny"), *(("show", "results/tiny", "--where", where) for where in (
+        "depth == 3 and activation == 'sigmoid'", "depth =", "depth == 4", "deepness == 3", "depth"))]  # fmt: skip
+    before = files(folder)
+    everything, chosen, *wrong = together(*commands, cwd=folder)
+    assert "relu" in good(everything) and "sigmoid" in everything.stdout
+    assert "sigmoid" in good(chosen) and "relu" not in chosen.stdout and "healthy 3" in chosen.stdout
+    assert [(done.returncode, done.stdout) for done in wrong] == [(2, "")] * 4
+    assert wrong[0].stderr.startswith("--where 'depth =': ")
+    assert wrong[1].stderr.startswith("--where 'depth == 4': no networks; the columns are network, activation, init,")
+    assert wrong[2].stderr.startswith("--where 'deepness == 3': name 'deepness' is not defined; write for example ")
+    assert wrong[3].stderr.startswith("--where 'depth': not a condition; write for example ")
+    assert all("Traceback" not in done.stderr and done.stderr.count("\n") == 1 for done in wrong)
+    assert files(folder) == before
+
+
+def test_plot_draws_again(folder):
+    figures = folder / "results/tiny/figures"
+    before = {path.name: path.read_bytes() for path in figures.iterdir()}
+    shutil.rmtree(figures)
+    text = good(run("plot", "results/tiny", cwd=folder))
+    assert sorted(text.split()) == [f"results/tiny/figures/gradient_profile.{kind}" for kind in ("png", "svg")]
+    assert {path.name: path.read_bytes() for path in figures.iterdir()} == before
+
+
+@pytest.mark.slow
+def test_diff_says_where_and_by_how_much(folder):
+    a = folder / "results/tiny"
+    results = harness.load(a)
+    for name, change in (("near", 1e-12), ("far", 0.5)):
+        shutil.copytree(a, folder / name)
+        rewrite(folder / name, results, lambda layers: layers.assign(slope_mean=layers["slope_mean"] + change))  # noqa: B023
+    shutil.copytree(a, folder / "short")
+    rewrite(folder / "short", results, lambda layers: layers[layers["layer"] < 3])
+    same, near, far, strict, short = together(
+        ("diff", a, a), ("diff", a, "near"), ("diff", a, "far"), ("diff", a, "near", "--tolerance", 1e-14),
+        ("diff", a, "short"), cwd=folder)  # fmt: skip
+    assert good(same) == "identical\n"
+    assert good(near).splitlines()[-1] == "within tolerance"
+    where = r"layers\.slope_mean: 16 rows differ, by at most 1e-12, at \w+-\d, layer \d: 0\.\d+ and 0\.\d+"
+    assert re.match(where, near.stdout)
+    assert (far.returncode, far.stderr, far.stdout.splitlines()[-1]) == (3, "", "differs")
+    assert far.stdout.startswith("layers.slope_mean: 16 rows differ, by at most 0.5, at ")
+    assert (strict.returncode, strict.stdout.splitlines()[-1]) == (3, "differs")
+    assert (short.returncode, short.stdout.splitlines()[-1]) == (3, "differs")
+    assert re.match(r"layers: 4 rows are in the first only, such as \w+-\d, layer 3\n", short.stdout)
+
+
+def rewrite(folder: Path, results, change) -> None:
+    """Results whose `layers` were changed, in one part that is as whole as any."""
+    import pyarrow as pa
+
+    from harness import store
+
+    shutil.rmtree(folder / "layers")
+    shutil.rmtree(folder / "networks")
+    layers = change(results.layers.copy())
+    store.commit(folder, "all-0000000-0000002", *(
+        pa.Table.from_pandas(frame, preserve_index=False) for frame in (layers, results.networks)))  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["show", "plot", "diff"])
+def test_a_folder_without_results_is_refused(tmp_path, command):
+    names = ["nothing", "nothing"] if command == "diff" else ["nothing"]
+    done = run(command, *names, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "nothing: no results here (no config.yaml); give the folder that `harness sweep` wrote\n"
+    )  # fmt: skip
+
+
+def test_list_names_everything_there_is_with_a_line_each():
+    text = good(run("list", cwd=ROOT))
+    rows = {line.split()[0]: line for line in text.splitlines() if line.startswith("  ") and line.strip()}
+    experiments = [path.stem for path in (ROOT / "experiments").glob("*.py")]
+    assert experiments
+    for name in (*ACTIVATIONS, *INITS, *MEASURES, *FIGURES, *experiments):
+        assert len(rows[name].split()) > 1, name
+    assert "leaky_relu (negative_slope: 0.01)" in text
+    assert "cannot be read" not in text
+
+
+def test_list_works_anywhere(tmp_path):
+    assert "relu" in good(run("list", cwd=tmp_path))
+
+
+def test_schema_is_the_one_that_the_shipped_configs_point_at(tmp_path):
+    text = good(run("schema", cwd=tmp_path))
+    assert json.loads(text)["$schema"].startswith("https://json-schema.org/")
+    assert text == (ROOT / "configs/schema.json").read_text(encoding="utf-8")
+
+
+# What cannot be used ------------------------------------------------------------------------------------------------
+
+UNUSABLE = {
+    "two problems": (
+        "name: a\nnetwork: {activaton: relu, init: he_normal, depth: 2, width: 0}\n",
+        [
+            "bad.yaml:2:11: network.activaton: unknown key; did you mean 'activation'?",
+            "bad.yaml:2:62: network.width: 0 is not a width; use 1 or more",
+        ],
+    ),
+    "no such figure": (
+        TINY.replace("[]", "[portrait]"),
+        ["figures: there is no figure 'portrait'; there are " + ", ".join(FIGURES)],
+    ),
+    "a name that leaves the folder": (
+        TINY.replace("name: tiny", "name: ../tiny"),
+        ["bad.yaml:1:7: name: '../tiny' is not a folder name; use up to 100 of A-Z a-z 0-9 . _ -, "
+         "a letter or digit first"],
+    ),
+    "no YAML": ("name: [", None),
+    "missing": (None, ["bad.yaml: cannot be read: No such file or directory; give the path of a YAML file"]),
+    "no such question": (TINY + "experiment: why\n", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_a_config_that_cannot_be_used_ends_with_its_place_and_writes_nothing(tmp_path, name):
+    text, lines = UNUSABLE[name]
+    if text is not None:
+        (tmp_path / "bad.yaml").write_text(text)
+    before = files(tmp_path)
+    done = run("sweep", "bad.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines() == (lines or done.stderr.splitlines()[:1])
+    assert files(tmp_path) == before
+    assert not (tmp_path / "results").exists()
+
+
+# Help ---------------------------------------------------------------------------------------------------------------
+
+HEAVY = ("numpy", "scipy", "pandas", "pyarrow", "matplotlib", "yaml")
+HELP = """
+import sys
+from harness.cli import main
+try:
+    main()
+finally:
+    print([name for name in {heavy} if name in sys.modules], file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("command", [[], *([command] for command in COMMANDS)])
+def test_help_names_the_exit_codes_and_imports_nothing_heavy(tmp_path, command):
+    script = HELP.format(heavy=HEAVY)
+    done = subprocess.run(
+        [sys.executable, "-c", script, *command, "--help"], cwd=tmp_path, env=environment(), text=True,
+        capture_output=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "[]\n")
+    text = " ".join(done.stdout.split())
+    assert re.search(r"0 done, 1 a run failed .*, 2 a config, .*, 3 a comparison differs, 130 interrupted", text)
+    assert "Usage: " in text
+
+
+def test_an_option_that_does_not_exist_is_refused(tmp_path):
+    done = run("sweep", "tiny.yaml", "--depth", "3", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "No such option: --depth" in done.stderr
+
+
+def test_help_answers_soon(tmp_path):
+    def seconds() -> float:
+        began = time.perf_counter()
+        good(run("--help", cwd=tmp_path))
+        return time.perf_counter() - began
+
+    # 0.14 s where it was measured; ten times that would mean that something heavy is imported
+    assert statistics.median(seconds() for _ in range(3)) < 1.4
+
+
+# Surroundings -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["schema", "list", "--help"])
+def test_a_reader_that_ends_early_ends_nothing_badly(command):
+    whole = [*HARNESS, command]
+    script = 'set -o pipefail; "$@" | head -1; echo "${PIPESTATUS[0]}"'
+    done = subprocess.run(["bash", "-c", script, "-", *whole], cwd=ROOT, env=environment(), text=True,
+                          capture_output=True)  # fmt: skip
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] in ("0", "1" if command == "--help" else "0")  # help is printed by typer
+
+
+def test_a_sweep_whose_output_nobody_reads_is_finished(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    script = '"$@" 2> err | true; echo "${PIPESTATUS[0]}"'
+    done = subprocess.run(["bash", "-c", script, "-", *HARNESS, "sweep", "tiny.yaml"], cwd=tmp_path,
+                          env=environment(), text=True, capture_output=True)  # fmt: skip
+    assert (done.stdout, done.stderr, (tmp_path / "err").read_text()) == ("0\n", "", "")
+    assert len(harness.load(tmp_path / "results/tiny").networks) == 8
+
+
+SURROUNDINGS = {
+    "dumb terminal": {"TERM": "dumb"},
+    "no terminal": {"TERM": None},
+    "no home": {"HOME": None, "MPLCONFIGDIR": None, "XDG_CACHE_HOME": None, "XDG_CONFIG_HOME": None},
+    "decimal comma": {"LC_ALL": "de_DE.UTF-8", "LANG": "de_DE.UTF-8", "LANGUAGE": "de"},
+    "C": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    "latin-1": {"PYTHONIOENCODING": "latin-1"},
+    "ascii": {"PYTHONIOENCODING": "ascii"},
+}
+
+
+@pytest.mark.slow
+def test_unusual_surroundings_change_no_result(swept, tmp_path):
+    config = (swept[0] / "tiny.yaml").read_text()
+    (tmp_path / "tiny.yaml").write_text(config)
+    started = {name: start("sweep", "tiny.yaml", "--out", name, cwd=tmp_path, **changes)
+               for name, changes in SURROUNDINGS.items()}  # fmt: skip
+    expected = {name: kept[2] for name, kept in files(swept[0] / "results/tiny").items()}
+    for name, process in started.items():
+        text = good(ended(process))
+        assert "relu" in text and "+0.1" in text, name
+        found = {name: kept[2] for name, kept in files(tmp_path / name).items()}
+        for file in ("manifest.json", ".lock"):
+            found[file] = expected[file]
+        assert found == expected, name
+
+
+def test_a_plain_line_comes_every_ten_seconds_and_none_before(monkeypatch, capsys):
+    times = iter((0.0, 1.0, 9.9, 10.0, 11.0, 19.9, 20.5, 30.4, 30.6))
+    monkeypatch.setattr("harness.cli.time.monotonic", lambda: next(times))
+    with _Lines() as report:
+        for _ in range(8):
+            report(Progress(networks=250, of_networks=1000, blocks=1, of_blocks=4, work=0.25))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "250 of 1,000 networks, 25 a second, 30 s left",
+        "250 of 1,000 networks, 12 a second, 62 s left",
+        "250 of 1,000 networks, 8 a second, 92 s left".replace("92 s", "2 min"),
+    ]
+
+
+SLOW = """\
+name: slow
+network: {activation: tanh, init: orthogonal, depth: 60, width: {from: 96, to: 131, steps: 8}}
+data: {batch: 32}
+replicates: 8
+figures: []
+"""
+
+
+@pytest.mark.slow
+def test_a_terminal_shows_a_bar_and_keeps_nothing_of_it(tmp_path):
+    (tmp_path / "slow.yaml").write_text(SLOW)
+    code, text = on_a_terminal("sweep", "slow.yaml", "--set", "network.width=[96, 97]", "--workers", "1", cwd=tmp_path)
+    assert code == 0
+    assert "━" in text and "of 16 networks" in text and "left" in text
+    last = screen(text)
+    assert last[0].startswith("Slope of the gradient towards the input")
+    assert not any("━" in line or "of 16 networks" in line for line in last)
+    assert any(line.split()[:2] == ["tanh", "orthogonal"] for line in last)
+    assert "\x1b[?25h" in text.rpartition("\x1b[?25l")[2]  # the cursor is shown again
+
+
+def on_a_terminal(*arguments: str, cwd: Path) -> tuple[int, str]:
+    """Exit code and all that a pseudo-terminal received."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(cwd)
+        os.execve(sys.executable, [*HARNESS, *arguments], environment(TERM="xterm", COLUMNS="120", LINES="40"))
+    received = b""
+    while True:
+        try:
+            received += (more := os.read(terminal, 65536))
+        except OSError:  # what Linux gives at the end
+            break
+        if not more:
+            break
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), received.decode()
+
+
+def screen(text: str) -> list[str]:
+    """What is left on a terminal: lines after the control sequences that rich's bar uses."""
+    lines, row = [""], 0
+    for piece in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", text):
+        if piece == "\n":
+            row += 1
+            lines += [""] * (row + 1 - len(lines))
+        elif re.fullmatch(r"\x1b\[\d*A", piece):
+            row -= int(piece[2:-1] or 1)
+        elif piece == "\x1b[2K":
+            lines[row] = ""
+        elif not piece.startswith(("\x1b", "\r")):
+            lines[row] += piece
+    return [line for line in lines if line.strip()]
+
+
+# Ctrl-C -------------------------------------------------------------------------------------------------------------
+
+
+def alive(group: int) -> list[str]:
+    """The processes of a group that still run."""
+    listing = ["ps", "-ww", "-A", "-o", "pgid=,stat=,args="]
+    listed = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+    rows = (line.split(maxsplit=2) for line in listed.splitlines())
+    return [args for pgid, stat, args in rows if pgid == str(group) and not stat.startswith("Z")]
+
+
+def within(seconds: float, condition) -> bool:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_finished_blocks_and_leaves_no_process(tmp_path):
+    (tmp_path / "slow.yaml").write_text(SLOW)
+    results = tmp_path / "results/slow"
+    process = start("sweep", "slow.yaml", "--workers", 2, cwd=tmp_path)
+    assert within(60, lambda: len(parts(results)) >= 4), ended(process)
+    began = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to driver and workers alike
+    done = ended(process)
+    assert time.monotonic() - began < 5
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "interrupted; finished blocks are kept: run the same command again to go on\n"
+    assert within(5, lambda: not alive(process.pid)), alive(process.pid)
+    kept = parts(results)
+    assert 4 <= len(kept) and len(harness.load(results).networks) < 64
+
+    good(run("sweep", "slow.yaml", "--workers", 2, cwd=tmp_path))
+    assert parts(results).items() >= {n: kept[n] for n in committed(kept, results)}.items()
+    again = json.loads((results / "manifest.json").read_text())["last_run"]["networks"]
+    assert 0 < again < 64 == len(harness.load(results).networks)
+    assert [path.name for path in results.rglob("*.aside")] == []
+
+
+def committed(kept: dict, results: Path) -> list[str]:
+    blocks = {name.rpartition("-")[0].removeprefix("networks/") for name in kept if name.startswith("networks/")}
+    return [name for name in kept if name.rpartition("-")[0].partition("/")[2] in blocks]
+
+
+INTERRUPTED = """
+import os, signal, sys
+
+class Interrupts:
+    def find_spec(self, name, path, target=None):
+        if name == "harness.driver":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupts())
+from harness.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(("ignored", "code"), [(False, 130), (True, 0)])
+def test_ctrl_c_while_all_is_still_being_imported(tmp_path, ignored, code):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    begin = signal.SIG_IGN if ignored else signal.default_int_handler  # a background job ignores Ctrl-C, and still does
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, "sweep", "tiny.yaml"], cwd=tmp_path, env=environment(), text=True,
+        capture_output=True, preexec_fn=lambda: signal.signal(signal.SIGINT, begin),
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (code, "" if ignored else "interrupted\n")
+
+
+@pytest.mark.slow
+def test_workers_do_not_outlive_a_driver_that_is_killed(tmp_path):
+    (tmp_path / "slow.yaml").write_text(SLOW)
+    process = start("sweep", "slow.yaml", "--workers", 2, cwd=tmp_path)
+    assert within(60, lambda: len([args for args in alive(process.pid) if "spawn_main" in args]) == 2)
+    process.kill()
+    process.communicate()
+    assert within(5, lambda: not alive(process.pid)), alive(process.pid)

@@ -1,0 +1,108 @@
+"""Two results compared, by numbers on small frames."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.diff import DIFFERS, IDENTICAL, WITHIN, compare, diff
+
+INF, NAN = np.inf, np.nan
+
+
+class Tables:
+    """Two tables, as Results has them."""
+
+    def __init__(self, layers: dict | None = None, networks: dict | None = None):
+        self.networks = pd.DataFrame(
+            {"network": ["a-0", "b-0"], "depth": [1, 2], "status": pd.Categorical(["ok", "ok"]), "slope": [NAN, -0.5]}
+            | (networks or {})
+        )
+        self.layers = pd.DataFrame(
+            {"network": pd.Categorical(["a-0", "b-0", "b-0"]), "layer": [1, 1, 2], "x": [0.0, -INF, NAN], "y": 1.0}
+            | (layers or {})
+        )
+
+
+def rows(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.iloc[::-1].reset_index(drop=True)
+
+
+def test_the_same_is_identical_in_any_order_of_rows():
+    a, b = Tables(), Tables()
+    b.layers, b.networks = rows(b.layers), rows(b.networks)
+    assert diff(a, a, 0.0) == diff(a, b, 0.0)
+    assert (diff(a, b, 0.0).verdict, diff(a, b, 0.0).findings) == (IDENTICAL, ())
+
+
+def test_categories_in_another_order_are_no_difference():
+    other = {"status": pd.Categorical(["ok", "ok"], categories=["dead", "ok"])}
+    assert diff(Tables(), Tables(networks=other), 0.0).verdict == IDENTICAL
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "verdict"), [(0.0, DIFFERS), (0.2, DIFFERS), (0.25, WITHIN), (1.0, WITHIN)]
+)  # fmt: skip
+def test_a_number_may_differ_by_the_tolerance(tolerance, verdict):
+    comparison = diff(Tables(), Tables(layers={"y": [1.0, 1.125, 0.75]}), tolerance)
+    assert comparison.verdict == verdict
+    (finding,) = comparison.findings
+    assert (finding.where, finding.largest) == ("layers.y", 0.25)
+    assert finding.what == "2 rows differ, by at most 0.25, at b-0, layer 2: 1.0 and 0.75"
+
+
+@pytest.mark.parametrize(
+    "column",
+    [[0.0, -INF, 1.0], [0.0, NAN, NAN], [NAN, -INF, NAN], [0.0, -300.0, NAN], [0.0, INF, NAN], [-INF, -INF, NAN]],
+)
+def test_null_and_infinity_have_their_places(column):
+    comparison = diff(Tables(), Tables(layers={"x": column}), 1e300)
+    assert comparison.verdict == DIFFERS
+    assert comparison.findings[0].largest == INF
+    assert comparison.findings[0].what.startswith("1 rows differ, by at most inf, at ")
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"depth": [1, 3]}, "1 rows differ, such as b-0: 2 and 3"),
+        ({"status": pd.Categorical(["ok", "dead"])}, "1 rows differ, such as b-0: ok and dead"),
+        ({"status": pd.Categorical(["ok", None])}, "1 rows differ, such as b-0: ok and None"),
+    ],
+)
+def test_texts_and_whole_numbers_are_the_same_or_not(change, what):
+    comparison = diff(Tables(), Tables(networks=change), 1e300)
+    assert comparison.verdict == DIFFERS
+    assert [(finding.what, finding.largest) for finding in comparison.findings] == [(what, INF)]
+
+
+def test_whole_numbers_with_gaps_are_equal_to_themselves_without():
+    """A column of layers is of floats where some are null, of integers where none is."""
+    a, b = (Tables(networks={"dead_from_layer": column}) for column in ([2, 3], [2.0, 3.0]))
+    assert diff(a, b, 0.0).verdict == IDENTICAL
+
+
+def test_rows_and_columns_of_one_alone():
+    a, b = Tables(), Tables()
+    b.layers = b.layers.iloc[1:].drop(columns="y")
+    b.networks = pd.concat([b.networks, b.networks.assign(network=["c-0", "d-0"])])
+    comparison = diff(a, b, 1e300)
+    assert comparison.verdict == DIFFERS
+    assert [(finding.where, finding.what) for finding in comparison.findings] == [
+        ("networks", "2 rows are in the second only, such as c-0"),
+        ("layers", "1 rows are in the first only, such as a-0, layer 1"),
+        ("layers.y", "is in the first only"),
+    ]
+
+
+def test_nothing_in_common():
+    a, b = Tables(), Tables(networks={"network": ["x-0", "y-0"]})
+    findings = [f for f in diff(a, b, 1.0).findings if f.where == "networks"]
+    assert [finding.what for finding in findings] == [
+        "2 rows are in the first only, such as a-0", "2 rows are in the second only, such as x-0"]  # fmt: skip
+
+
+def test_compare_takes_any_frames_of_one_kind():
+    a = pd.DataFrame({"v": [1.0, 2.0]}, index=["p", "q"])
+    assert list(compare("t", a, a)) == []
+    (finding,) = compare("t", a, a + 1)
+    assert (finding.where, finding.largest) == ("t.v", 1.0)
