@@ -69,7 +69,7 @@ class Results:
         """What the terminal shows, of the networks for which an expression such as "depth == 64" holds."""
         networks = self.networks if where is None else _chosen(self.networks, where)
         dead = summary.dead_units(store.read(self.path, store.LAYERS, columns=summary.LAYER_COLUMNS))
-        tables = [summary.summary(networks, dead), summary.paired(networks), summary.troubles(networks)]
+        tables = [summary.summary(networks, dead), summary.paired(figures.paired(networks)), summary.troubles(networks)]
         return [table for table in tables if table]
 
     def build(self, network: str) -> Network:

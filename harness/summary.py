@@ -56,6 +56,23 @@ def dead_units(layers: pd.DataFrame) -> pd.Series:
     return mean.set_axis(mean.index.astype(str))
 
 
+def paired(differences: pd.DataFrame) -> Table | None:
+    """Differences in slope over the same draws, of the deepest networks; None if there is nothing to compare."""
+    deep = differences[differences["depth"] == differences["depth"].max()] if len(differences) else differences
+    if deep.empty:
+        return None
+    rows = [
+        (f"{d.second} − {d.first}", str(d.at), str(d.draws), _number(d.median_difference, "+.4f"),
+         _interval(d.low, d.high) if d.same_draws else "other draws", _interval(d.unpaired_low, d.unpaired_high))
+        for d in deep.itertuples()
+    ]  # fmt: skip
+    columns = ("difference", "at", "draws", "decades a layer", "interval, paired", "interval, unpaired")
+    note = f"Medians at depth {deep['depth'].max()}; exact intervals of the median, of {deep['coverage'].min():.1%} or more."
+    if len(rows) > MOST_ROWS:
+        note = f"First {MOST_ROWS} of {len(rows)} rows. " + note
+    return Table("Slopes compared over the same draws", columns, rows[:MOST_ROWS], note)
+
+
 def troubles(networks: pd.DataFrame) -> Table | None:
     """Networks that are not ok, counted by what happened; None if there are none."""
     bad = networks[networks["status"] != "ok"]
@@ -98,6 +115,10 @@ def zero_from_depth(group: pd.DataFrame, number_format: str) -> str:
 
 def _text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float | np.floating) else str(value)
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{_number(low, '+.4f')} to {_number(high, '+.4f')}"
 
 
 def _number(value: float, form: str, unit: str = "") -> str:

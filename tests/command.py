@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -14,6 +16,15 @@ name: tiny
 network: {activation: [relu, sigmoid], init: he_normal, depth: [1, 3], width: 8}
 data: {batch: 4}
 replicates: 2
+figures: []
+"""
+
+
+SLOW = """\
+name: slow
+network: {activation: tanh, init: orthogonal, depth: 60, width: {from: 96, to: 131, steps: 8}}
+data: {batch: 32}
+replicates: 8
 figures: []
 """
 
@@ -69,3 +80,21 @@ def files(folder: Path) -> dict[str, tuple[int, int, bytes]]:
 def parts(folder: Path) -> dict[str, tuple[int, int, bytes]]:
     """The parquet parts of a results folder, as `files` gives them."""
     return {name: kept for name, kept in files(folder).items() if name.endswith(".parquet")}
+
+
+def alive(group: int) -> list[str]:
+    """The processes of a group that still run."""
+    listing = ["ps", "-ww", "-A", "-o", "pgid=,stat=,args="]
+    listed = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+    rows = (line.split(maxsplit=2) for line in listed.splitlines())
+    return [args for pgid, stat, args in rows if pgid == str(group) and not stat.startswith("Z")]
+
+
+def within(seconds: float, condition: Callable[[], object]) -> bool:
+    """Whether a condition comes to hold in so many seconds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True

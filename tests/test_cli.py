@@ -15,7 +15,22 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from command import HARNESS, ROOT, TINY, ended, environment, files, good, parts, run, start, together
+from command import (
+    HARNESS,
+    ROOT,
+    SLOW,
+    TINY,
+    alive,
+    ended,
+    environment,
+    files,
+    good,
+    parts,
+    run,
+    start,
+    together,
+    within,
+)
 
 import harness
 from harness.activations import ACTIVATIONS
@@ -488,15 +503,6 @@ def test_a_plain_line_comes_every_ten_seconds_and_none_before(monkeypatch, capsy
     ]
 
 
-SLOW = """\
-name: slow
-network: {activation: tanh, init: orthogonal, depth: 60, width: {from: 96, to: 131, steps: 8}}
-data: {batch: 32}
-replicates: 8
-figures: []
-"""
-
-
 @pytest.mark.slow
 def test_a_terminal_shows_a_bar_and_keeps_nothing_of_it(tmp_path):
     (tmp_path / "slow.yaml").write_text(SLOW)
@@ -545,23 +551,6 @@ def screen(text: str) -> list[str]:
 
 
 # Ctrl-C -------------------------------------------------------------------------------------------------------------
-
-
-def alive(group: int) -> list[str]:
-    """The processes of a group that still run."""
-    listing = ["ps", "-ww", "-A", "-o", "pgid=,stat=,args="]
-    listed = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
-    rows = (line.split(maxsplit=2) for line in listed.splitlines())
-    return [args for pgid, stat, args in rows if pgid == str(group) and not stat.startswith("Z")]
-
-
-def within(seconds: float, condition) -> bool:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 @pytest.mark.slow

@@ -1,0 +1,108 @@
+"""Where blocks run: one BLAS thread each, results taken as they come, and nothing left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import Future
+
+import pytest
+from command import SLOW, TINY, alive, ended, environment, start, within
+
+import harness
+from harness.executors import completed, executor
+
+
+def blas_threads() -> list[int]:
+    """How many threads each BLAS has that is loaded once numpy and scipy are."""
+    import numpy as np
+    import scipy.linalg  # noqa: F401
+    from threadpoolctl import threadpool_info
+
+    np.ones((200, 200)) @ np.ones((200, 200))
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_worker_has_one_blas_thread(workers):
+    with executor(workers) as pool:
+        assert set(pool.submit(blas_threads).result()) == {1}
+
+
+def test_results_come_as_they_are_ready_and_few_are_waiting():
+    futures: dict[int, Future] = {}
+
+    def submit(task: int) -> Future:
+        futures[task] = Future()
+        return futures[task]
+
+    events = completed(submit, [10, 11, 12, 13], at_once=2)
+    assert next(events) is None  # about a second, in which nothing was ready
+    assert list(futures) == [10, 11]
+    futures[11].set_result("b")
+    assert next(events) == (11, futures[11])
+    assert list(futures) == [10, 11]  # the next is submitted when this one has been taken
+    futures[10].set_result("a")
+    assert next(events) == (10, futures[10])
+    assert list(futures) == [10, 11, 12]
+    futures[12].set_result("c")
+    assert next(events) == (12, futures[12])
+    futures[13].set_result("d")
+    assert next(events) == (13, futures[13])
+    assert list(events) == []
+
+
+@pytest.mark.slow
+def test_an_error_ends_the_workers_at_once():
+    began = time.monotonic()
+    with pytest.raises(ValueError, match="enough"), executor(2) as pool:
+        future = pool.submit(time.sleep, 60)
+        assert within(20, future.running)
+        processes = list(pool._processes.values())
+        raise ValueError("enough")
+    assert time.monotonic() - began < 20
+    assert within(5, lambda: not any(process.is_alive() for process in processes))
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_is_told_and_what_was_finished_is_kept(tmp_path):
+    (tmp_path / "slow.yaml").write_text(SLOW)
+    process = start("sweep", "slow.yaml", "--workers", 2, cwd=tmp_path)
+    networks = tmp_path / "results/slow/networks"
+    assert within(60, lambda: list(networks.glob("[!.]*")))
+    os.kill(a_worker(process.pid), signal.SIGKILL)
+    done = ended(process)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("a worker process died while block orthogonal-i")
+    assert done.stderr.endswith(" GB); finished blocks are kept: run the same command again to go on\n")
+    assert within(5, lambda: not alive(process.pid)), alive(process.pid)
+    assert 8 <= len(harness.load(tmp_path / "results/slow").networks) < 64
+
+
+def a_worker(group: int) -> int:
+    """The process id of one worker of a sweep."""
+    listing = ["ps", "-ww", "-A", "-o", "pgid=,pid=,args="]
+    listed = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+    rows = (line.split(maxsplit=2) for line in listed.splitlines())
+    return next(int(pid) for pgid, pid, args in rows if pgid == str(group) and "spawn_main" in args)
+
+
+SCRIPT = """
+import harness
+
+if __name__ == "__main__":
+    import numpy as np  # a BLAS that is loaded before the workers start
+    results = harness.sweep("tiny.yaml", overrides=["network.init=[he_normal, he_uniform]"], workers=2)
+    print(len(results.networks), results.manifest["last_run"]["workers"])
+"""
+
+
+@pytest.mark.slow
+def test_a_script_may_ask_for_workers(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    (tmp_path / "script.py").write_text(SCRIPT)
+    command = [sys.executable, "script.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "16 2\n", "")
