@@ -11,7 +11,7 @@ from harness.network import NetworkSpec
 from harness.run import CACHE, STATE, Block, Settings
 from harness.tables import LAYER_COORDINATES
 
-WORK = 2e10  # a block has about this much work if the sweep has it: seconds, so that its overhead does not count
+WORK = 4e10  # a block has about this much work if the sweep has it: seconds, so that its overhead does not count
 IN_FLIGHT = 2**18  # numbers in an array in flight, by which small networks run many replicates at once
 DRAWS = 2**28  # bytes of base draws that a block of several replicates may keep
 ROWS = 2**20  # rows of a block of several replicates

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import ThreadpoolController
 
 from harness.activations import ACTIVATIONS, Activation
 from harness.backprop import BackwardLayer, Head, Layer, backward, cost_gradient, layer_forward
@@ -25,6 +26,7 @@ CHOICES = [
     Choice("elu", (("alpha", 2.0),)),
 ]
 KEYS = ["network", "layer"]
+BLAS = ThreadpoolController()
 
 
 def label(value: object) -> str:
@@ -52,7 +54,8 @@ def run(specs: NetworkSpec | Sequence[NetworkSpec], replicates: int | range = 1,
     """Both tables of a block, (layers, networks), as DataFrames; options are those of `settings`."""
     specs = (specs,) if isinstance(specs, NetworkSpec) else tuple(specs)
     replicates = range(replicates) if isinstance(replicates, int) else replicates
-    tables = run_block(Block(specs, replicates), settings(**options))
+    with BLAS.limit(limits=1):  # as a worker does; several would wait for each other on a busy machine
+        tables = run_block(Block(specs, replicates), settings(**options))
     return tables.layers.to_pandas(), tables.networks.to_pandas()
 
 

@@ -222,10 +222,13 @@ def peak(block: Block, common: Settings) -> tuple[int, int]:
     import resource
     import sys
 
+    from threadpoolctl import threadpool_limits
+
     unit = 1 if sys.platform == "darwin" else 1024
-    run_block(Block((spec(depth=1),), range(1)), common)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    run_block(block, common)
+    with threadpool_limits(1):
+        run_block(Block((spec(depth=1),), range(1)), common)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        run_block(block, common)
     return before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 

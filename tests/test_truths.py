@@ -35,9 +35,9 @@ def wide():
 # activation, σ_w, σ_b, slope in decades per layer, κ = 3E[φ'⁴]/E[φ'²]² − 1 (Schoenholz et al. 2017; quadrature)
 MEAN_FIELD = [
     ("tanh", 1.3, 0.3, -0.01348, 3.09),
-    ("erf", 1.5, 0.3, +0.03626, 4.6),
-    ("sigmoid", 1.0, 0.0, -0.62699, 2.1),
-    ("sigmoid", sqrt(2), 0.0, -0.49789, 2.2),
+    ("erf", 1.5, 0.3, +0.03626, 4.38),
+    ("sigmoid", 1.0, 0.0, -0.62699, 2.06),
+    ("sigmoid", sqrt(2), 0.0, -0.49789, 2.19),
 ]
 
 
