@@ -225,12 +225,12 @@ def estimate(planned: Plan, workers: int) -> float:
         return 0.0
     largest = max(planned.blocks, key=lambda block: block.work)
     shallow = {replace(spec, depth=min(spec.depth, 12)): None for spec in largest.block.specs}
-    sample = Block(tuple(shallow)[:8], largest.block.replicates[:1])
+    sample = Block(tuple(shallow)[:8], largest.block.replicates)
     with threadpool_limits(limits=1):
         run_block(sample, planned.settings)  # once for what is loaded and allocated the first time
         started = time.perf_counter()
         run_block(sample, planned.settings)
-    speed = work(sample.specs, planned.settings) / (time.perf_counter() - started)
+    speed = work(sample.specs, planned.settings) * len(sample.replicates) / (time.perf_counter() - started)
     return sum(block.work for block in planned.blocks) / speed / workers
 
 

@@ -29,10 +29,14 @@ def summary(networks: pd.DataFrame, dead: pd.Series) -> Table:
     """
     varying = varying_coordinates(networks)
     networks = networks.assign(dead=networks["network"].astype(str).map(dead))
-    rows = [
-        (*(_text(value) for value in coordinates), *_row(group))
-        for coordinates, group in networks.groupby(varying, observed=True, sort=False)
-    ]
+    places = {name: list(networks[name].unique()) for name in ("activation", "init", "output")}  # as they come
+    groups = dict(list(networks.groupby(varying, observed=True, sort=False)))
+
+    def place(coordinates: tuple) -> list:
+        named = zip(varying, coordinates, strict=True)
+        return [places[name].index(value) if name in places else value for name, value in named]
+
+    rows = [(*map(_text, coordinates), *_row(groups[coordinates])) for coordinates in sorted(groups, key=place)]
     deepest, replicates = networks["depth"].max(), networks["replicate"].nunique()
     of = "One replicate" if replicates == 1 else f"Medians over {replicates} replicates"
     note = f"{of}; slope, attenuation and dead units at depth {deepest}."
@@ -63,7 +67,7 @@ def paired(differences: pd.DataFrame) -> Table | None:
         return None
     rows = [
         (f"{d.second} − {d.first}", str(d.at), str(d.draws), _number(d.median_difference, "+.4f"),
-         _interval(d.low, d.high) if d.same_draws else "other draws", _interval(d.unpaired_low, d.unpaired_high))
+         *(_intervals(d) if d.same_draws else ("other draws", _interval(d.low, d.high))))
         for d in deep.itertuples()
     ]  # fmt: skip
     columns = ("difference", "at", "draws", "decades a layer", "interval, paired", "interval, unpaired")
@@ -115,6 +119,10 @@ def zero_from_depth(group: pd.DataFrame, number_format: str) -> str:
 
 def _text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float | np.floating) else str(value)
+
+
+def _intervals(d: tuple) -> tuple[str, str]:
+    return _interval(d.low, d.high), _interval(d.unpaired_low, d.unpaired_high)
 
 
 def _interval(low: float, high: float) -> str:

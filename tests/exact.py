@@ -1,4 +1,4 @@
-"""Activations and networks in high-precision arithmetic, written from the equations and sharing no code with harness."""
+"""Activations and networks in fifty digits, written from the equations and sharing no code with harness."""
 
 from collections.abc import Callable
 
@@ -72,7 +72,9 @@ def cosine(a: np.ndarray) -> float:
     rows = [(mp.sqrt(mp.fsum(v * v for v in row)), row) for row in a]
     pairs = [(p, q) for i, p in enumerate(rows) for j, q in enumerate(rows) if i != j]
     weight = mp.fsum(p[0] * q[0] for p, q in pairs)
-    return float(mp.fsum(v * w for p, q in pairs for v, w in zip(p[1], q[1], strict=True)) / weight) if weight else np.nan
+    return (
+        float(mp.fsum(v * w for p, q in pairs for v, w in zip(p[1], q[1], strict=True)) / weight) if weight else np.nan
+    )
 
 
 def network(parameters, name: str, slope_bound: float, cost: str = "squared", output: str = "activation",

@@ -1,4 +1,4 @@
-"""Run as a script: are lanes computed together the lanes computed alone, under the BLAS kernel chosen by the environment?
+"""Run as a script: are lanes together the lanes alone, under the BLAS kernel that the environment chooses?
 
 Prints one JSON object: the kernels that BLAS reports, and the columns that differ.
 """

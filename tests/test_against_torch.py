@@ -1,4 +1,4 @@
-"""Every activation, init, cost and output against PyTorch's autograd: recorded once in fixtures/, and live with -m torch.
+"""Every activation, init, cost and output against PyTorch's autograd: recorded in fixtures/, and live with -m torch.
 
 Guards against an equation that is wrong in a way its own derivation shares, and (the recorded numbers being absolute)
 against draws that are no longer the same networks.

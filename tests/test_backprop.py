@@ -5,7 +5,7 @@ with the gradient itself, and a ledger that does not add up to the attenuation.
 """
 
 from dataclasses import replace
-from itertools import count
+from itertools import count, pairwise
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def smooth_case(activation, depth):
     for seed in count():
         rng = np.random.default_rng([seed, depth])
         fans = [3, *[4] * (depth - 1), 2]
-        weights = [rng.normal(size=fan) for fan in zip(fans[:-1], fans[1:], strict=True)]
+        weights = [rng.normal(size=fan) for fan in pairwise(fans)]
         biases = [rng.normal(size=fan_out) / 2 for fan_out in fans[1:]]
         x, y = rng.normal(size=(3, 3)), rng.normal(size=(3, 2))
         pairs = list(slopes_of(weights, biases, x, activation))
@@ -175,7 +175,7 @@ def test_scaling_the_weights_of_a_homogeneous_network_shifts_its_norms(activatio
 def test_the_order_of_hidden_units_does_not_matter(chosen):
     rng = np.random.default_rng(5)
     fans = [5, 7, 7, 7, 7, 4]
-    weights = [rng.normal(size=fan) / np.sqrt(fan[0]) for fan in zip(fans[:-1], fans[1:], strict=True)]
+    weights = [rng.normal(size=fan) / np.sqrt(fan[0]) for fan in pairwise(fans)]
     biases = [rng.normal(size=fan_out) / 4 for fan_out in fans[1:]]
     x, y = rng.normal(size=(6, 5)), rng.normal(size=(6, 4))
     orders = [np.arange(5), *(rng.permutation(7) for _ in range(4)), np.arange(4)]
@@ -221,7 +221,9 @@ def norm_of_gradient(r: np.ndarray, delta: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("batch, fan_in, fan_out", [(1, 5, 5), (3, 8, 8), (8, 3, 5), (40, 3, 3), (16, 16, 1), (5, 1, 1)])
+@pytest.mark.parametrize(
+    "batch, fan_in, fan_out", [(1, 5, 5), (3, 8, 8), (8, 3, 5), (40, 3, 3), (16, 16, 1), (5, 1, 1)]
+)
 def test_gram_equals_direct(batch, fan_in, fan_out, dtype):
     rng = np.random.default_rng(batch)
     for case in range(20):

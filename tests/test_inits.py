@@ -1,4 +1,4 @@
-"""Initialisations: the variance they promise, the distribution of their draws, and that a draw depends on its key alone.
+"""Initialisations: the variance they promise, the distribution of their draws, which depend on their key alone.
 
 Guards against a gain with the wrong fan, an orthogonal draw with the signs that QR left in it, a float32 network that
 is another network than its float64 one, two draws that share their numbers, and an order of execution that matters.

@@ -224,7 +224,7 @@ def test_norm_of_weights_with_a_gain_beyond_the_format():
     base = np.random.default_rng(0).normal(size=(2, 1, 5, 7))
     for dtype, tolerance in (("float64", 1e-13), ("float32", 1e-6)):
         W = Weights(base.astype(dtype), *split(np.array([1e-290, 1.0, 1e290]), np.dtype(dtype)))
-        truth = np.log10(np.sqrt((base**2).sum(axis=(-2, -1)))) + [-290, 0, 290]
+        truth = np.log10(np.sqrt((base**2).sum(axis=(-2, -1)))) + np.array([-290, 0, 290])
         np.testing.assert_allclose(W.log10_norm, truth, rtol=0, atol=tolerance)
 
 
