@@ -1,5 +1,6 @@
 """The real command in a process of its own, for the tests that run it."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -51,8 +52,19 @@ def start(*arguments: object, cwd: Path, **changes: str | None) -> subprocess.Po
 
 def ended(process: subprocess.Popen, seconds: float = 60) -> subprocess.CompletedProcess:
     """What a started command said and how it ended."""
-    out, err = process.communicate(timeout=seconds)
+    try:
+        out, err = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        end_all(process)
+        raise
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def end_all(process: subprocess.Popen) -> None:
+    """End a started command and whatever it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
 
 
 def run(*arguments: object, cwd: Path, **changes: str | None) -> subprocess.CompletedProcess:

@@ -612,5 +612,8 @@ def test_workers_do_not_outlive_a_driver_that_is_killed(tmp_path):
     process = start("sweep", "slow.yaml", "--workers", 2, cwd=tmp_path)
     assert within(60, lambda: len([args for args in alive(process.pid) if "spawn_main" in args]) == 2)
     process.kill()
-    process.communicate()
-    assert within(5, lambda: not alive(process.pid)), alive(process.pid)
+    process.wait()
+    try:
+        assert within(5, lambda: not alive(process.pid)), alive(process.pid)
+    finally:
+        end_all(process)

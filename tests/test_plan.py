@@ -219,17 +219,24 @@ def test_memory_is_said_about_right():
 
 def peak(block: Block, common: Settings) -> tuple[int, int]:
     """Bytes that this process has taken at most, before and after a block."""
-    import resource
-    import sys
-
     from threadpoolctl import threadpool_limits
 
-    unit = 1 if sys.platform == "darwin" else 1024
     with threadpool_limits(1):
         run_block(Block((spec(depth=1),), range(1)), common)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        before = high_water()
         run_block(block, common)
-    return before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return before, high_water()
+
+
+def high_water() -> int:
+    """Bytes that this process has held at most. Linux's ru_maxrss would begin at what its parent held."""
+    import resource
+    from pathlib import Path
+
+    status = Path("/proc/self/status")
+    if status.exists():
+        return next(int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def test_numbers_of_rows_are_those_of_the_tables():
