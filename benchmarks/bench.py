@@ -102,7 +102,8 @@ def main() -> None:
     for dtype in ("float32", "float64"):
         side_by_side(dtype, torch is not None)
     small = [NetworkSpec(Choice("relu"), Choice("he_normal"), 1.0, 0.0, 10, 3, 3, 3)]
-    print(f"100,000 networks of width 3, depth 10: {seconds(harness, small, 'float64', BATCH, 100_000):.1f} s", flush=True)
+    took = seconds(harness, small, "float64", BATCH, 100_000)
+    print(f"100,000 networks of width 3, depth 10: {took:.1f} s", flush=True)
     took = seconds(harness, networks([5000], [1.0], WIDTH), "float64", 32)
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9

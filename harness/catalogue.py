@@ -14,7 +14,7 @@ from harness.summary import Table
 def catalogue(experiments: Path) -> list[Table]:
     """The tables that `harness list` prints; `experiments` is the folder of questions."""
     return [
-        _table("Activations", "in a config: network.activation", [(_call(f), f().summary) for f in ACTIVATIONS.values()]),
+        _table("Activations", "network.activation", [(_call(f), f().summary) for f in ACTIVATIONS.values()]),
         _table("Initialisations", "network.init", [(_call(f), f().summary) for f in INITS.values()]),
         _table("Measures", "a column of layers", [(name, _first(f.__doc__)) for name, f in MEASURES.items()]),
         _table("Figures", "figures", list(FIGURES.items())),

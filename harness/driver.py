@@ -55,7 +55,8 @@ class Prepared:
 
 
 def prepare(given: Config, overrides: Sequence[str] = (), replicates: int | None = None,
-            out: str | os.PathLike | None = None, fresh: bool = False, allow_large: bool = False) -> Prepared:  # fmt: skip
+            out: str | os.PathLike | None = None, fresh: bool = False,
+            allow_large: bool = False) -> Prepared:  # fmt: skip
     """Read and check a config, and see what its results folder holds already. Writes nothing.
 
     Raises ConfigError for a config that cannot be run, ResultsError for a folder that holds something else.

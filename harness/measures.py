@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from harness.backprop import BackwardLayer, Layer, weight_gradient
-from harness.scaled import CANCELLED, LOG10_2, RISKY, Scaled, log10_of, log10_ratio, largest
+from harness.scaled import CANCELLED, LOG10_2, RISKY, Scaled, largest, log10_of, log10_ratio
 
 Array = np.ndarray
 
@@ -37,7 +37,8 @@ def slope_rms(layer: Layer) -> Array:
     """root mean square of phi'(z[k]) over units and batch"""
     if layer.slope.dtype == bool:
         return np.sqrt(layer.slope_mean)
-    return 10 ** Scaled(layer.slope, np.zeros(layer.slope.shape[:-2], np.int64)).log10_norm / np.sqrt(_size(layer.slope))
+    slope = Scaled(layer.slope, np.zeros(layer.slope.shape[:-2], np.int64))
+    return 10**slope.log10_norm / np.sqrt(_size(layer.slope))
 
 
 def dead_fraction(layer: Layer) -> Array:
@@ -146,7 +147,7 @@ def _mean_cosine(a: Scaled) -> Array:
 
 
 def _mean_cosine_beside_one(a: Array) -> Array:
-    """The same, (n,), for a (n, batch, width) in which one sample is so long that the others are lost in its rounding."""
+    """The same, (n,), for a (n, batch, width) in which the others are lost in the rounding of one long sample."""
     longest = np.vecdot(a, a).argmax(axis=-1)[:, None, None]
     one = np.take_along_axis(a, longest, axis=-2)[:, 0]
     np.put_along_axis(a, longest, 0, axis=-2)  # the others

@@ -66,7 +66,7 @@ def plan(specs: Sequence[NetworkSpec], settings: Settings, replicates: int, fini
 
 
 def pools(specs: Sequence[NetworkSpec], settings: Settings) -> dict[str, tuple[NetworkSpec, ...]]:
-    """Networks that share base draws, {name: networks}; a pool with more work than a block needs is cut into several."""
+    """Networks that share base draws, {name: networks}; a pool with more work than a block needs is cut."""
     shared: dict[tuple, dict[tuple, list[NetworkSpec]]] = {}
     for spec in specs:
         lane = (spec.activation, spec.init, spec.weight_scale, spec.bias_scale)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.activations import ACTIVATIONS, Activation
-from harness.backprop import BackwardLayer, Head, Layer, backward, cost_gradient, layer_forward
+from harness.backprop import Head, Layer, backward, cost_gradient, layer_forward
 from harness.data import DataSpec, draw_batch
 from harness.measures import BACKWARD, FORWARD
 from harness.network import BaseDraws, Choice, NetworkSpec
@@ -273,7 +273,7 @@ class Fails:
             self.silent_at[layer.silent.all(axis=-1) & (self.silent_at == NEVER)] = k
 
     def of(self, head: Head) -> tuple[Array, Array, Array]:
-        """For the networks of one depth: layer of failure, dead_from_layer (0: never), what failed; (replicates, lanes)."""
+        """For the networks of one depth: layer of failure, dead_from_layer (0: never), what failed: as `at`."""
         ours = Fails(self.at.shape, self.silent_at.shape[-1])
         hidden = self.at < head.depth
         ours.at[hidden], ours.text[hidden] = self.at[hidden], self.text[hidden]

@@ -18,7 +18,7 @@ Array = np.ndarray
 LOG10_2 = log10(2)
 NOTHING = -(2**40)  # exponent of a lane that is exactly zero: under that of any number
 KEPT = 8  # a lane whose largest magnitude is within 2^±KEPT of 1 is left as it is: its squares are safe in float32 too
-RISKY = {np.dtype(np.float64): 2.0**-900, np.dtype(np.float32): 2.0**-90}  # under it a sum of squares may have lost some
+RISKY = {np.dtype(np.float64): 2.0**-900, np.dtype(np.float32): 2.0**-90}  # a smaller sum of squares may have lost some
 CANCELLED = 2.0**-8  # a sum this small beside the sum of its magnitudes has lost 8 bits
 
 
@@ -106,7 +106,7 @@ class Weights:
     exponent: Array
 
     @property
-    def T(self) -> Weights:  # noqa: N802  the transpose, as numpy writes it
+    def T(self) -> Weights:
         return Weights(self.base.swapaxes(-1, -2), self.gain, self.exponent)
 
     @cached_property

@@ -71,7 +71,8 @@ def paired(differences: pd.DataFrame) -> Table | None:
         for d in deep.itertuples()
     ]  # fmt: skip
     columns = ("difference", "at", "draws", "decades a layer", "interval, paired", "interval, unpaired")
-    note = f"Medians at depth {deep['depth'].max()}; exact intervals of the median, of {deep['coverage'].min():.1%} or more."
+    coverage = f"{deep['coverage'].min():.1%}"
+    note = f"Medians at depth {deep['depth'].max()}; exact intervals of the median, of {coverage} or more."
     if len(rows) > MOST_ROWS:
         note = f"First {MOST_ROWS} of {len(rows)} rows. " + note
     return Table("Slopes compared over the same draws", columns, rows[:MOST_ROWS], note)
@@ -85,7 +86,8 @@ def troubles(networks: pd.DataFrame) -> Table | None:
     what = bad["status"].astype(str).str.replace(r" at layer \d+$", "", regex=True)
     counts = bad.groupby(["activation", "init", what], observed=True, sort=False).size()
     rows = [(*map(str, key), f"{count}") for key, count in counts.items()]
-    return Table("Networks that left the number format", ("activation", "init", "what happened", "networks"), rows[:MOST_ROWS])
+    columns = ("activation", "init", "what happened", "networks")
+    return Table("Networks that left the number format", columns, rows[:MOST_ROWS])
 
 
 def _row(group: pd.DataFrame) -> tuple[str, ...]:

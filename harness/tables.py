@@ -17,7 +17,9 @@ Array = np.ndarray
 
 OK = "ok"
 # log10 of half the smallest subnormal of each format: what is smaller reads 0.
-ZERO_UNDER = {"float16": -25 * LOG10_2, "bfloat16": -134 * LOG10_2, "float32": -150 * LOG10_2, "float64": -1075 * LOG10_2}
+ZERO_UNDER = {
+    name: -bits * LOG10_2 for name, bits in (("float16", 25), ("bfloat16", 134), ("float32", 150), ("float64", 1075))
+}
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,6 @@ def tables(records: Records, seed: int, decades: float) -> Tables:
 
 LAYER_COORDINATES = (
     "network", "activation", "init", "weight_scale", "bias_scale", "depth", "width", "replicate")  # fmt: skip
-NETWORK_COORDINATES = (*LAYER_COORDINATES, "input_width", "output_width", "output", "seed", "family", "sigma_w", "sigma_b")
 
 
 def _repeated(column: pa.Array, index: Array) -> pa.Array:

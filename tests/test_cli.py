@@ -21,6 +21,7 @@ from command import (
     SLOW,
     TINY,
     alive,
+    end_all,
     ended,
     environment,
     files,
