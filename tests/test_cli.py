@@ -169,11 +169,15 @@ def test_another_config_is_refused_by_its_differences_and_touches_nothing(folder
 def test_fresh_starts_over_and_leaves_what_is_not_ours(folder):
     results = folder / "results/tiny"
     (results / "notes.txt").write_text("mine")
+    for stale in ("claims.json", "figures/phase_diagram.png"):
+        (results / stale).write_text("of the sweep before")
     before = parts(results)
     good(run("sweep", "tiny.yaml", "--fresh", "--set", "network.width=9", cwd=folder))
     assert not set(parts(results)) & set(before)
     assert set(harness.load(results).networks["width"]) == {9}
     assert (results / "notes.txt").read_text() == "mine"
+    assert not (results / "claims.json").exists()
+    assert {path.name for path in (results / "figures").iterdir()} == {"gradient_profile.png", "gradient_profile.svg"}
 
 
 @pytest.mark.parametrize("fresh", [[], ["--fresh"]])

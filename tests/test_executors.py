@@ -31,6 +31,19 @@ def test_a_worker_has_one_blas_thread(workers):
         assert set(pool.submit(blas_threads).result()) == {1}
 
 
+@pytest.mark.slow
+def test_workers_leave_an_interrupt_to_the_driver():
+    """As a terminal sends it to all of them, at any time: while they start, and while they wait or work."""
+    with executor(2) as pool:
+        first = pool.submit(os.getpid)
+        (starting,) = pool._processes
+        os.kill(starting, signal.SIGINT)
+        assert first.result() == starting
+        os.kill(starting, signal.SIGINT)
+        time.sleep(0.1)
+        assert pool.submit(os.getpid).result() in pool._processes
+
+
 def test_results_come_as_they_are_ready_and_few_are_waiting():
     futures: dict[int, Future] = {}
 

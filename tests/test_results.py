@@ -2,15 +2,16 @@
 
 import os
 import shutil
+from multiprocessing import active_children
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from command import TINY
+from command import TINY, within
 
 import harness
-from harness import driver
+from harness import driver, store
 from harness.activations import ACTIVATIONS
 from harness.errors import ConfigError, HarnessError, ResultsError
 from harness.tables import ZERO_UNDER
@@ -95,7 +96,7 @@ CASES = {
     "orthogonal, not square": config(network={"init": "orthogonal", "input_width": 13, "output_width": 4}),
     "uniform and a scale": config(network={"init": ["xavier_uniform", "lecun_uniform"], "weight_scale": [0.1, 3]}),
     "linear output": config(network={"output": "linear"}),
-    "pytorch": config(network={"init": "pytorch_default", "output_width": 3}),
+    "pytorch": config(network={"init": "pytorch_default", "input_width": 17, "output_width": 3}),
     "parameters": config(network={"activation": [{"name": "leaky_relu", "negative_slope": 0.2}, "gelu", "softplus"]}),
     "digits": config(data={"inputs": "digits", "targets": "labels", "batch": 9}),
     "zero targets": config(data={"targets": "zeros"}),
@@ -145,11 +146,13 @@ def test_what_is_built_has_its_shapes_and_its_share_of_the_others(tmp_path):
     assert all(a.dtype == np.float64 for a in (*deep.weights, *deep.biases, deep.inputs, deep.targets))
     np.testing.assert_array_equal(deep.weights[0], shallow.weights[0])  # a shallow network is a prefix
     assert not np.allclose(deep.weights[-1], shallow.weights[-1])  # with an output layer of its own
-    sigmoid, other = results.build(keys["sigmoid", 6, 1]), results.build(keys["relu", 6, 2])
+    sigmoid = results.build(keys["sigmoid", 6, 1])
     for a, b in zip(deep.weights, sigmoid.weights, strict=True):
         np.testing.assert_array_equal(a, b)  # activations are compared over the same draws
     np.testing.assert_array_equal(deep.inputs, sigmoid.inputs)
-    assert not np.allclose(deep.weights[0], other.weights[0]) and not np.allclose(deep.inputs, other.inputs)
+    others = [results.build(keys["relu", 6, i]) for i in (0, 2)]
+    for a, b in ((deep, others[0]), (deep, others[1]), others):
+        assert not np.allclose(a.weights[0], b.weights[0]) and not np.allclose(a.inputs, b.inputs)
 
 
 @pytest.mark.parametrize(
@@ -194,6 +197,7 @@ def test_a_data_file_is_found_from_the_results_wherever_one_stands(with_file, tm
     monkeypatch.chdir(tmp_path / "out")
     np.testing.assert_array_equal(harness.load("mine").build(key).inputs, expected.inputs)
     monkeypatch.chdir(tmp_path)
+    forget_what_was_read()
     os.rename(tmp_path, tmp_path.with_name(tmp_path.name + "-moved"))  # all together
     try:
         moved = harness.load(tmp_path.with_name(tmp_path.name + "-moved") / "out/mine")
@@ -305,6 +309,22 @@ def test_a_run_that_ends_while_another_waits_is_not_written_over(tmp_path):
     results = harness.load(tmp_path / "r")
     assert results.networks["network"].is_unique and len(results.networks) == 5 * 9
     assert results.manifest["last_run"]["networks"] == 2 * 9
+
+
+@pytest.mark.slow
+def test_what_ends_the_writing_ends_the_workers(tmp_path, monkeypatch):
+    def commit(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("harness.store.commit", commit)
+    changes = ["network.init=[he_normal, he_uniform, orthogonal]", "network.width=[10, 11, 12]"]
+    prepared = driver.prepare(BASE, changes, out=tmp_path / "r")
+    assert len(prepared.plan.blocks) == 9
+    with pytest.raises(KeyboardInterrupt) as interrupt:
+        driver.execute(prepared, 2)
+    assert within(5, lambda: not active_children())
+    assert interrupt.tb  # whose frames are still there: what they hold has to be ended, not forgotten
+    assert store.done(tmp_path / "r") == ({}, [])
 
 
 def test_a_copied_folder_is_a_results_folder(built, tmp_path):
