@@ -11,14 +11,14 @@ Arrays are (replicates, lanes, batch, width); in the backward pass a leading axi
 Source: Rumelhart, Hinton & Williams 1986.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from harness.activations import Activation
-from harness.scaled import RISKY, Scaled, Weights, log10_of, normalised, shifted
+from harness.scaled import RISKY, Scaled, Weights, count, flat, log10_of, normalised, shifted
 
 Array = np.ndarray
 
@@ -28,7 +28,7 @@ LINEAR = {np.dtype(np.float64): -80, np.dtype(np.float32): -45}
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer on the way up: W[k−1], b[k−1] and what they give, r[k] and phi'(z[k])."""
+    """A layer on the way up: what W[k−1] and b[k−1] give, r[k] and phi'(z[k])."""
 
     W: Weights
     r: Scaled  # (replicates, lanes, batch, fan_out)
@@ -41,14 +41,15 @@ class Layer:
     @cached_property
     def slope_mean(self) -> Array:
         """Mean of phi'(z[k]) over units and batch, (replicates, lanes)."""
-        return self.slope.reshape(*self.slope.shape[:-2], -1).mean(axis=-1, dtype=np.float64)
+        slope = flat(self.slope)
+        total = count(slope) if slope.dtype == bool else np.add.reduce(slope, axis=-1, dtype=np.float64)
+        return total / slope.shape[-1]
 
 
 @dataclass(frozen=True)
 class BackwardLayer:
     """A layer on the way down, with everything the measures need. Leading axis: the networks' depths."""
 
-    W: Weights
     r_below: Scaled  # r[k−1], (replicates, lanes, batch, fan_in)
     grad_r: Scaled  # ∂C/∂r[k], (depths, replicates, lanes, batch, fan_out)
     delta: Scaled  # ∂C/∂z[k], the same shape
@@ -102,11 +103,11 @@ def cost_gradient(r: Scaled, y: Scaled, cost: str) -> tuple[Array, Scaled]:
     return Scaled(total, products.exponent).log10_norm - log10_of(batch), start * (1 / batch)
 
 
-def layer_backward(grad_r: Scaled, layer: Layer, r_below: Scaled) -> BackwardLayer:
+def layer_backward(grad_r: Scaled, layer: Layer, W: Weights, r_below: Scaled) -> BackwardLayer:
     """One layer down: equations (1) and (2); equation (3) is `weight_gradient` of what this returns."""
     delta, underflows = times_slope(grad_r, layer.slope, can_be_zero=layer.silent is not None)  # (1)
-    grad_below = delta @ layer.W.T  # (2)
-    return BackwardLayer(layer.W, r_below, grad_r, delta, grad_below, underflows)
+    grad_below = delta @ W.T  # (2)
+    return BackwardLayer(r_below, grad_r, delta, grad_below, underflows)
 
 
 def weight_gradient(r_below: Scaled, delta: Scaled) -> Scaled:
@@ -116,7 +117,7 @@ def weight_gradient(r_below: Scaled, delta: Scaled) -> Scaled:
 
 def times_slope(grad_r: Scaled, slope: Array, can_be_zero: bool) -> tuple[Scaled, Array | None]:
     """Equation (1), delta = ∂C/∂r * phi'(z), normalised; and where phi' is lost to underflow although it is not 0."""
-    delta = grad_r * slope
+    delta = grad_r * slope.astype(grad_r.mantissa.dtype, copy=False)
     risky = (delta.largest < RISKY[delta.mantissa.dtype]) if not can_be_zero else np.False_
     if not risky.any() or not (risky := risky & (grad_r.largest > 0)).any():
         return delta.normalised(), None
@@ -138,12 +139,15 @@ class Head:
     depth: int
     grad_r: Scaled  # ∂C/∂r[depth], (replicates, lanes, batch, output_width)
     layer: Layer
+    W: Weights  # W[depth − 1]
 
 
-def backward(x: Scaled, hidden: Sequence[Layer], heads: Sequence[Head]) -> Iterator[tuple[int, int, BackwardLayer]]:
+def backward(x: Scaled, hidden: Sequence[Layer], heads: Sequence[Head],
+             weights: Callable[[int], Weights]) -> Iterator[tuple[int, int, BackwardLayer]]:  # fmt: skip
     """From the outputs of all heads (deepest first) down to the input, as lanes of one array.
 
-    Yields (k, first head, layer): at an output layer one head alone, at a hidden one all heads that are deeper.
+    `weights(k)` gives the hidden W[k]. Yields (k, first head, layer): at an output layer one head alone, at a hidden
+    one all heads that are deeper.
     """
     outputs = [x, *(layer.r for layer in hidden)]
     arrived: list[Scaled] = []
@@ -151,13 +155,13 @@ def backward(x: Scaled, hidden: Sequence[Layer], heads: Sequence[Head]) -> Itera
     for k in range(heads[0].depth, 0, -1):
         if k < heads[0].depth:
             joined = concatenated(arrived)
-            layer = layer_backward(joined, hidden[k - 1], outputs[k - 1])
+            layer = layer_backward(joined, hidden[k - 1], weights(k - 1), outputs[k - 1])
             yield k, 0, layer
             arrived = [layer.grad_below]
         while waiting and waiting[0].depth == k:
             head = waiting.pop(0)
             start = Scaled(head.grad_r.mantissa[None], head.grad_r.exponent[None])
-            layer = layer_backward(start, head.layer, outputs[k - 1])
+            layer = layer_backward(start, head.layer, head.W, outputs[k - 1])
             yield k, len(heads) - len(waiting) - 1, layer
             arrived.append(layer.grad_below)
 

@@ -20,7 +20,8 @@ from harness.executors import completed, cores, executor
 from harness.plan import Plan, PlannedBlock, plan, work
 from harness.questions import Question, load_question
 from harness.results import Results, require_figures
-from harness.run import Block, Settings, run_block
+from harness.lanes import Block, Settings
+from harness.run import run_block
 from harness.tables import Tables
 
 SERIAL_WORK = 2e10  # with less to do than this, two seconds, starting workers is not worth their time

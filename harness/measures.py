@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from harness.backprop import BackwardLayer, Layer, weight_gradient
-from harness.scaled import CANCELLED, LOG10_2, RISKY, Scaled, largest, log10_of, log10_ratio
+from harness.scaled import CANCELLED, LOG10_2, RISKY, Scaled, count, flat, largest, log10_of, log10_ratio
 
 Array = np.ndarray
 
@@ -45,14 +45,14 @@ def dead_fraction(layer: Layer) -> Array:
     """share of units that pass no gradient for any sample of the batch (ReLU: z ≤ 0 for all, whatever `at_zero`)"""
     if layer.silent is None:
         return np.zeros(layer.slope.shape[:-2])
-    return layer.silent.all(axis=-2).mean(axis=-1)  # batch, then units
+    return np.logical_and.reduce(layer.silent, axis=-2).mean(axis=-1)  # batch, then units
 
 
 def saturated_fraction(layer: Layer) -> Array:
     """share of (unit, sample) pairs with a slope under 1 % of the activation's largest"""
     if layer.slope.dtype == bool:
         return 1 - layer.slope_mean
-    return _flat(np.abs(layer.slope) < SATURATED * layer.activation.slope_bound).mean(axis=-1)
+    return count(flat(np.abs(layer.slope) < SATURATED * layer.activation.slope_bound)) / _size(layer.slope)
 
 
 def output_cosine(layer: Layer) -> Array:
@@ -122,26 +122,23 @@ BACKWARD = {measure.__name__: measure for measure in (
 MEASURES: dict[str, Measure] = BACKWARD | FORWARD
 
 
-def _flat(array: Array) -> Array:
-    return array.reshape(*array.shape[:-2], -1)
-
-
 def _size(a: Array) -> int:
     return a.shape[-1] * a.shape[-2]
 
 
 def _mean_cosine(a: Scaled) -> Array:
     """Σ_{i≠j} ⟨a_i, a_j⟩ / Σ_{i≠j} |a_i||a_j| over the samples of the batch."""
-    total = a.total.astype(np.float64)
-    squares = a.lengths.sum(axis=-1)
-    products = np.vecdot(total, total) - squares
+    if a.mantissa.shape[-2] == 1:
+        return np.full(a.exponent.shape, np.nan)
+    total = a.total.astype(np.float64, copy=False)
+    products = np.vecdot(total, total) - a.squares
     lengths = np.sqrt(a.lengths)
-    others = lengths.sum(axis=-1, keepdims=True) - lengths  # exactly 0 for the only sample there is
+    others = np.add.reduce(lengths, axis=-1, keepdims=True) - lengths  # exactly 0 for the only one that is not 0
     weights = np.vecdot(lengths, others)
+    dominated = weights < CANCELLED * a.squares
     with np.errstate(invalid="ignore", divide="ignore"):
-        result = np.where((lengths > 0).sum(axis=-1) > 1, products / weights, np.nan)
-    dominated = weights < CANCELLED * squares
-    if a.mantissa.shape[-2] > 1 and dominated.any():
+        result = products / weights
+    if np.logical_or.reduce(dominated, axis=None):
         result[dominated] = _mean_cosine_beside_one(a.mantissa[dominated].astype(np.float64))
     return result
 
@@ -162,14 +159,15 @@ def _mean_cosine_beside_one(a: Array) -> Array:
 
 
 def _log10_weight_gradient_by_gram(r: Scaled, delta: Scaled) -> Array:
-    R, D = _flat(r.gram), _flat(delta.gram)
-    total = np.vecdot(R, D).astype(np.float64)
+    R, D = flat(r.gram), flat(delta.gram)
+    total = np.vecdot(R, D).astype(np.float64, copy=False)
     cancelled = total <= CANCELLED * r.gram_norm * delta.gram_norm  # at least the sum of the magnitudes
     cancelled |= total < RISKY[r.mantissa.dtype]  # long samples of r meet short ones of delta: products underflow
     cancelled &= (r.largest > 0) & (delta.largest > 0)
-    result = log10_of(total) / 2 + (r.exponent + delta.exponent) * LOG10_2
-    for lane in zip(*np.nonzero(cancelled), strict=True):
-        below = Scaled(r.mantissa[lane[1:]][None], r.exponent[lane[1:]][None])
-        above = Scaled(delta.mantissa[lane][None], delta.exponent[lane][None])
-        result[lane] = weight_gradient(below, above).log10_norm[0]
+    result = log10_of(np.maximum(total, 0)) / 2 + (r.exponent + delta.exponent) * LOG10_2
+    for head, replicate, lane in zip(*np.nonzero(cancelled), strict=True):
+        one = replicate, min(lane, r.exponent.shape[1] - 1)  # one lane of r may serve all of delta
+        below = Scaled(r.mantissa[one][None], r.exponent[one][None])
+        above = Scaled(delta.mantissa[head, replicate, lane][None], delta.exponent[head, replicate, lane][None])
+        result[head, replicate, lane] = weight_gradient(below, above).log10_norm[0]
     return result

@@ -118,12 +118,14 @@ class BaseDraws:
 
     def _weights(self, purpose: int, index: int, fan_in: int, fan_out: int) -> Array:
         streams = self._streams(self.family, fan_in, fan_out)
-        return base_weights(self.family, streams, purpose, index, self.replicates, fan_in, fan_out).astype(self.dtype)
+        return base_weights(self.family, streams, purpose, index, self.replicates, fan_in, fan_out).astype(
+            self.dtype, copy=False
+        )
 
     def _biases(self, purpose: int, index: int, fan_out: int, family: str) -> Array:
         streams = self._streams(f"bias {family}", fan_out)
         draw = streams.uniform if family == "uniform" else streams.normal
-        return draw(purpose, index, self.replicates, (fan_out,)).astype(self.dtype)
+        return draw(purpose, index, self.replicates, (fan_out,)).astype(self.dtype, copy=False)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ import numpy as np
 
 from harness.measures import MEASURES
 from harness.network import NetworkSpec
-from harness.run import CACHE, STATE, Block, Settings
+from harness.lanes import Block, Settings
+from harness.run import STATE
+from harness.turn import FLIGHT as CACHE
 from harness.tables import LAYER_COORDINATES
 
 WORK = 4e10  # a block has about this much work if the sweep has it: seconds, so that its overhead does not count

@@ -32,7 +32,8 @@ class Scaled:
     def __matmul__(self, W: Weights) -> Scaled:
         """Each lane's product is a BLAS call of its own, so a lane's bits do not depend on its neighbours."""
         product = self.mantissa @ W.base
-        product *= W.gain[:, None, None]
+        if not W.is_base:
+            product *= W.gain[:, None, None]
         return Scaled(product, self.exponent + W.exponent)
 
     def __add__(self, other: Scaled | None) -> Scaled:
@@ -56,7 +57,12 @@ class Scaled:
     @cached_property
     def lengths(self) -> Array:
         """Squared length of each sample's mantissa, (…, batch), float64."""
-        return np.vecdot(self.mantissa, self.mantissa).astype(np.float64)
+        return np.vecdot(self.mantissa, self.mantissa).astype(np.float64, copy=False)
+
+    @cached_property
+    def squares(self) -> Array:
+        """Sum of squares of the mantissa, (…), float64."""
+        return np.add.reduce(self.lengths, axis=-1)
 
     @cached_property
     def total(self) -> Array:
@@ -71,15 +77,14 @@ class Scaled:
     @cached_property
     def gram_norm(self) -> Array:
         """Frobenius norm of the mantissas' Gram matrix, (…), float64."""
-        flat = self.gram.reshape(*self.gram.shape[:-2], -1)
-        return np.sqrt(np.vecdot(flat, flat).astype(np.float64))
+        G = flat(self.gram)
+        return np.sqrt(np.vecdot(G, G).astype(np.float64, copy=False))
 
     @cached_property
     def log10_norm(self) -> Array:
         """log10 of the Frobenius norm of each lane, (…)."""
-        squares = self.lengths.sum(axis=-1)
-        result = log10_of(squares) / 2 + self.exponent * LOG10_2
-        risky = squares < RISKY[self.mantissa.dtype]
+        result = log10_of(self.squares) / 2 + self.exponent * LOG10_2
+        risky = self.squares < RISKY[self.mantissa.dtype]
         if risky.any():  # squares may have underflowed: take out the largest magnitude first
             risky &= self.largest > 0
             if risky.any():
@@ -110,10 +115,23 @@ class Weights:
         return Weights(self.base.swapaxes(-1, -2), self.gain, self.exponent)
 
     @cached_property
+    def is_base(self) -> bool:
+        return bool((self.gain == 1).all())
+
+    @property
+    def log10_gain(self) -> Array:
+        return log10_of(self.gain) + self.exponent * LOG10_2
+
+    @property
     def log10_norm(self) -> Array:
         """log10 ‖W‖_F, (replicates, lanes)."""
         base = self.base.astype(np.float64, copy=False)
-        return log10_of(np.vecdot(base, base).sum(axis=-1)) / 2 + log10_of(self.gain) + self.exponent * LOG10_2
+        return log10_of(np.vecdot(base, base).sum(axis=-1)) / 2 + self.log10_gain
+
+
+def base_alone(base: Array) -> Weights:
+    """The base draw itself as weights of one lane."""
+    return Weights(base, np.ones(1, base.dtype), np.zeros(1, np.int64))
 
 
 def split(numbers: Array, dtype: np.dtype) -> tuple[Array, Array]:
@@ -129,10 +147,20 @@ def scaled(values: Array) -> Scaled:
     return Scaled(values.copy(), np.zeros(values.shape[:-2], dtype=np.int64)).normalised()
 
 
+def flat(array: Array) -> Array:
+    """Lanes as vectors: the last two axes as one."""
+    return array.reshape(*array.shape[:-2], -1)
+
+
+def count(holds: Array) -> Array:
+    """How many of a lane's booleans (…, n) are true, (…), float64; a sum would first widen every one of them."""
+    return np.add.reduce(np.bitwise_count(np.packbits(holds, axis=-1)), axis=-1, dtype=np.float64)
+
+
 def largest(mantissa: Array) -> Array:
     """Largest magnitude of each lane, (…); nan where a lane holds one."""
-    flat = mantissa.reshape(*mantissa.shape[:-2], -1)
-    return np.maximum(flat.max(axis=-1), -flat.min(axis=-1))
+    lanes = flat(mantissa)
+    return np.maximum(np.maximum.reduce(lanes, axis=-1), -np.minimum.reduce(lanes, axis=-1))
 
 
 def normalised(mantissa: Array, exponent: Array, top: Array | None = None, keep: int = KEPT) -> tuple[Array, Array]:
@@ -149,17 +177,17 @@ def normalised(mantissa: Array, exponent: Array, top: Array | None = None, keep:
 
 def shifted(mantissa: Array, shift: Array, out: Array | None = None) -> Array:
     """mantissa · 2^shift, lane by lane; the mantissa itself where no lane is shifted."""
-    if not shift.any():
+    if not np.logical_or.reduce(shift, axis=None):
         return mantissa
-    if np.abs(shift).max() < 100:
+    if np.maximum.reduce(np.abs(shift), axis=None) < 100:
         return np.multiply(mantissa, np.ldexp(mantissa.dtype.type(1), shift)[..., None, None], out=out)
     return np.ldexp(mantissa, np.clip(shift, -5000, 5000)[..., None, None], out=out)  # beyond any format: 0 or inf
 
 
 def log10_of(values: Array) -> Array:
     """log10 in float64, −inf at 0."""
-    values = np.asarray(values, dtype=np.float64)
-    return np.log10(values, out=np.full(values.shape, -np.inf), where=values > 0)
+    with np.errstate(divide="ignore"):
+        return np.log10(values, dtype=np.float64)
 
 
 def log10_ratio(above: Array, below: Array) -> Array:

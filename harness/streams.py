@@ -1,6 +1,6 @@
 """Keyed random streams: what a draw is depends on its key alone, never on the order in which draws are made."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -29,11 +29,16 @@ class Streams:
         self._bits.state = self._state  # a fresh state: its buffer is empty
         return self._generator
 
-    def normal(self, purpose: int, index: int, replicates: Iterable[int], shape: tuple[int, ...]) -> np.ndarray:
+    def normal(self, purpose: int, index: int, replicates: Sequence[int], shape: tuple[int, ...]) -> np.ndarray:
         """Standard normal draws, (replicates, *shape), float64."""
-        return np.stack([self.at(purpose, index, i).standard_normal(shape) for i in replicates])
+        draws = np.empty((len(replicates), *shape))
+        for draw, i in zip(draws, replicates, strict=True):
+            self.at(purpose, index, i).standard_normal(out=draw)
+        return draws
 
-    def uniform(self, purpose: int, index: int, replicates: Iterable[int], shape: tuple[int, ...]) -> np.ndarray:
+    def uniform(self, purpose: int, index: int, replicates: Sequence[int], shape: tuple[int, ...]) -> np.ndarray:
         """Uniform draws of mean 0 and variance 1, that is on [−√3, √3), (replicates, *shape), float64."""
-        draws = np.stack([self.at(purpose, index, i).random(shape) for i in replicates])
+        draws = np.empty((len(replicates), *shape))
+        for draw, i in zip(draws, replicates, strict=True):
+            self.at(purpose, index, i).random(out=draw)
         return (2 * draws - 1) * np.sqrt(3)

@@ -11,7 +11,8 @@ from harness.backprop import BackwardLayer, Head, Layer, backward, cost_gradient
 from harness.data import DataSpec, draw_batch
 from harness.measures import BACKWARD, FORWARD, MEASURES
 from harness.network import Choice, NetworkSpec, draw_parameters
-from harness.run import Block, Settings, run_block
+from harness.lanes import Block, Settings
+from harness.run import run_block
 from harness.scaled import Scaled, Weights
 from harness.tables import OK
 
@@ -94,7 +95,8 @@ def propagated(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], x: n
         up.append(layer_forward(below, Weights(W[None, None], np.ones(1), np.zeros(1, np.int64)), lane(b[None]), phi))
         below = up[-1].r
     log10_cost, grad_r = cost_gradient(below, lane(y), cost)
-    down = {k: layer for k, _, layer in backward(lane(x), up[:-1], [Head(len(up), grad_r, up[-1])])}
+    W = [Weights(W[None, None], np.ones(1), np.zeros(1, np.int64)) for W in weights]
+    down = {k: layer for k, _, layer in backward(lane(x), up[:-1], [Head(len(up), grad_r, up[-1], W[-1])], W.__getitem__)}
     return float(log10_cost[0, 0]), up, [down[k] for k in range(1, len(up) + 1)]
 
 

@@ -13,7 +13,7 @@ import pytest
 from nets import CHOICES, choice, label
 
 from harness.activations import ACTIVATIONS, gelu, relu, silu
-from harness.run import resolve
+from harness.lanes import resolve
 
 KNOWN = [c for c in CHOICES if c.name in exact.FORMULAS]
 GRID = np.linspace(-12, 12, 4801)  # with 0, ±1 and every other kink there may be

@@ -13,7 +13,7 @@ from nets import CHOICES, choice, columns, label, lane, profile, propagated, run
 
 from harness.backprop import weight_gradient
 from harness.measures import FORWARD, MEASURES, _log10_weight_gradient_by_gram, _mean_cosine
-from harness.run import resolve
+from harness.lanes import resolve
 from harness.scaled import Scaled, scaled
 
 # One neuron ---------------------------------------------------------------------------------------------------------

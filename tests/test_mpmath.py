@@ -10,7 +10,7 @@ import pytest
 from nets import CHOICES, choice, drawn, label, run, spec
 
 from harness.measures import MEASURES
-from harness.run import resolve
+from harness.lanes import resolve
 
 KNOWN = [c for c in CHOICES if c.name in exact.FORMULAS]
 WHOLE = ("log10_cost", "log10_gradient_gain", "slope_per_layer")

@@ -14,7 +14,8 @@ from harness.data import DataSpec
 from harness.driver import how_many
 from harness.network import Choice, NetworkSpec
 from harness.plan import Plan, memory, plan, pools, replicates_per_block, work
-from harness.run import Block, Settings, run_block
+from harness.lanes import Block, Settings
+from harness.run import run_block
 
 ROOT = Path(__file__).parents[1]
 

@@ -13,7 +13,7 @@ from nets import CHOICES, choice, drawn, faults, label, profile, run, spec
 
 from harness.activations import ACTIVATIONS
 from harness.measures import BACKWARD, FORWARD
-from harness.run import resolve
+from harness.lanes import resolve
 
 # Out of the number format -------------------------------------------------------------------------------------------
 
