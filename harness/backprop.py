@@ -30,7 +30,7 @@ LINEAR = {np.dtype(np.float64): -80, np.dtype(np.float32): -45}
 class Layer:
     """A layer on the way up: what W[k−1] and b[k−1] give, r[k] and phi'(z[k])."""
 
-    W: Weights
+    log10_norm_W: Array  # log10 ‖W[k−1]‖_F, (replicates, lanes); W itself may be made again on the way back
     r: Scaled  # (replicates, lanes, batch, fan_out)
     slope: Array  # phi'(z[k]), the same shape; of booleans where it is only ever 0 or 1
     silent: Array | None  # where a unit passes no gradient; None where that cannot be
@@ -60,10 +60,10 @@ class BackwardLayer:
 def layer_forward(r: Scaled, W: Weights, b: Scaled | None, activation: Activation) -> Layer:
     """One layer up: z = r @ W + b, then phi(z) and phi'(z)."""
     z = r @ W + b
-    return activate(z, W, activation)
+    return activate(z, W.log10_norm, activation)
 
 
-def activate(z: Scaled, W: Weights, activation: Activation) -> Layer:
+def activate(z: Scaled, log10_norm_W: Array, activation: Activation) -> Layer:
     """phi and phi' of z, evaluated at z itself but for the part of its exponent that phi passes on unchanged."""
     if activation.homogeneous:
         carried = z.exponent
@@ -85,7 +85,7 @@ def activate(z: Scaled, W: Weights, activation: Activation) -> Layer:
         value = np.where(overflows[..., None, None], 0, r.mantissa)
         slope = np.where(overflows[..., None, None], 0, slope)
         r = Scaled(value, carried)
-    return Layer(W, r.normalised(), slope, silent, overflows, underflows, activation)
+    return Layer(log10_norm_W, r.normalised(), slope, silent, overflows, underflows, activation)
 
 
 def cost_gradient(r: Scaled, y: Scaled, cost: str) -> tuple[Array, Scaled]:

@@ -20,7 +20,7 @@ SATURATED = 0.01  # a slope under this share of the activation's largest counts 
 
 def log10_norm_weights(layer: Layer) -> Array:
     """log10 ‖W[k−1]‖_F"""
-    return layer.W.log10_norm
+    return layer.log10_norm_W
 
 
 def log10_rms_outputs(layer: Layer) -> Array:

@@ -4,14 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
-from harness.measures import MEASURES
 from harness.network import NetworkSpec
-from harness.lanes import Block, Settings
-from harness.run import STATE
-from harness.turn import FLIGHT as CACHE
-from harness.tables import LAYER_COORDINATES
+from harness.footprint import STATE, draws_bytes, fit, lane_state
+from harness.lanes import Block, Settings, groups
 
 WORK = 4e10  # a block has about this much work if the sweep has it: seconds, so that its overhead does not count
 IN_FLIGHT = 2**18  # numbers in an array in flight, by which small networks run many replicates at once
@@ -28,7 +23,7 @@ class PlannedBlock:
     networks: int
     layers: int  # rows of the table `layers`
     work: float  # multiplications
-    memory: int  # bytes, about
+    memory: int  # bytes, about, where there is no limit
 
 
 @dataclass(frozen=True)
@@ -93,44 +88,28 @@ def _cut(lanes: Iterable[list[NetworkSpec]], settings: Settings) -> list[list[Ne
 
 def replicates_per_block(members: Sequence[NetworkSpec], settings: Settings) -> int:
     """Enough replicates that small networks fill an array, few enough for memory and for many blocks."""
+    one = Block(tuple(members), range(1))
     lanes = len({(s.activation, s.init, s.weight_scale, s.bias_scale) for s in members})
     fill = IN_FLIGHT / (lanes * settings.data.batch * _widest(members))
-    limits = (fill, WORK / work(members, settings), DRAWS / draws_bytes(members, settings), ROWS / _rows(members))
+    state = STATE / max(lane_state(group, one, settings) for group in groups(members))
+    limits = (fill, state, WORK / work(members, settings), DRAWS / draws_bytes(one, settings), ROWS / _rows(members))
     return max(1, int(min(limits)))
 
 
 def work(members: Sequence[NetworkSpec], settings: Settings) -> float:
     """Multiplications of one replicate: products, the cheaper route to ‖∂C/∂W‖, and what is done to every number."""
     spec, batch = members[0], settings.data.batch
-    deepest: dict[tuple, int] = {}
-    for s in members:
-        lane = (s.activation, s.init, s.weight_scale, s.bias_scale)
-        deepest[lane] = max(deepest.get(lane, 0), s.depth)
-    forward, backward = sum(deepest.values()) + len(members), _rows(members)
+    up = down = 0  # layers of lanes that go up, and come down
+    for group in groups(members):
+        rising = 1 if group.scales else len(group.lanes)
+        falling = 1 if group.scales and settings.cost == "linear" else len(group.lanes)
+        up += rising * (group.endings[0].depth + len(group.endings))
+        down += falling * sum(ending.depth for ending in group.endings)
     product = batch * spec.width**2
     norm = min(product, batch**2 * spec.width)
     elementwise = 80 * batch * spec.width  # a dozen passes over an array cost as much as these multiplications
-    return (forward + backward) * (product + elementwise) + backward * norm
-
-
-def draws_bytes(members: Sequence[NetworkSpec], settings: Settings) -> int:
-    """Base draws of one replicate, kept for the way back."""
-    first, deepest = members[0], max(spec.depth for spec in members)
-    outputs = sum(width for _, width in {(spec.depth, spec.output_width) for spec in members})
-    entries = first.width * (first.input_width + (deepest - 1) * first.width + outputs)
-    return entries * np.dtype(settings.dtype).itemsize
-
-
-def memory(members: Sequence[NetworkSpec], settings: Settings, replicates: int) -> int:
-    """Bytes that running a block takes, about: draws, data, the state of a turn, arrays in flight, and its tables."""
-    spec = members[0]
-    lane = 3 * settings.data.batch * spec.width * np.dtype(settings.dtype).itemsize * max(s.depth for s in members)
-    columns = len(MEASURES) + len(LAYER_COORDINATES)
-    table = 3 * 8 * columns * _rows(members) * replicates  # as filled, as a table, as a file
-    data = 6 * 8 * settings.data.batch * _widest(members)  # inputs and targets: drawn, cast, over the lanes
-    return (
-        replicates * (draws_bytes(members, settings) + data) + max(STATE // 2, replicates * lane) + 16 * CACHE + table
-    )
+    measured = 20 * _rows(members)  # columns of the tables
+    return up * (product + norm + elementwise) + down * (product + norm + elementwise) + measured
 
 
 def _rows(members: Sequence[NetworkSpec]) -> int:
@@ -160,5 +139,5 @@ def _planned(pool: str, block: Block, settings: Settings) -> PlannedBlock:
         networks=len(block.specs) * replicates,
         layers=_rows(block.specs) * replicates,
         work=work(block.specs, settings) * replicates,
-        memory=memory(block.specs, settings, replicates),
+        memory=fit(block, settings).peak,
     )

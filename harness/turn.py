@@ -20,6 +20,11 @@ TOGETHER = 2**22  # the same for endings: all of them meet in the lowest layers 
 NEVER = np.iinfo(np.int64).max
 
 
+def flight(block: Block, settings: Settings) -> int:
+    """Bytes of one lane of an array in flight."""
+    return len(block.replicates) * settings.data.batch * block.specs[0].width * np.dtype(settings.dtype).itemsize
+
+
 class SharedDraws:
     """Inputs, targets and base draws of a block; made once, or again whenever asked for, where memory is short."""
 
@@ -76,12 +81,13 @@ class Turn:
 
     def run(self) -> None:
         self._ascend()
-        flight = self.replicates * self.settings.data.batch * self.shared.width * self.shared.dtype.itemsize
-        size = len(self.group.lanes) if self.one_falls or not self.group.scales else max(1, FLIGHT // flight)
-        together = max(1, TOGETHER // (flight * (1 if self.one_falls else size)))
-        for lane in range(0, len(self.group.lanes), size):
+        lane = flight(self.shared.block, self.settings)
+        size = len(self.group.lanes) if self.one_falls or not self.group.scales else max(1, FLIGHT // lane)
+        together = max(1, TOGETHER // (lane * (1 if self.one_falls else min(size, len(self.group.lanes)))))
+        for first in range(0, len(self.group.lanes), size):
             for place in range(0, len(self.group.endings), together):
-                self._descend(slice(lane, lane + size), range(place, min(place + together, len(self.group.endings))))
+                places = range(place, min(place + together, len(self.group.endings)))
+                self._descend(slice(first, first + size), places)
 
     def _ascend(self) -> None:
         inputs, _ = self.shared.batch(self.group.endings[0].output_width)

@@ -1,0 +1,85 @@
+"""Blocks within a memory limit: they fit, and what they compute does not change by a bit.
+
+Guards against a draw that is another one when it is made again, lanes that depend on how many run at once, and an
+estimate that is not what a process takes.
+"""
+
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from itertools import product
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+from nets import choice, settings, spec
+from peak import peak
+
+from harness.footprint import Fit, draws_bytes, fit, fixed_bytes, lane_state
+from harness.lanes import Block, groups
+from harness.run import run_block
+
+
+def same_tables(a, b) -> bool:
+    return a.layers.equals(b.layers) and a.networks.equals(b.networks)
+
+
+@pytest.mark.parametrize("cost", ["squared", "linear"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("init", ["he_normal", "orthogonal", "pytorch_default"])
+def test_a_block_that_is_short_of_memory_computes_the_same(init, dtype, cost):
+    """Draws made again on the way back, one lane at a time: the tables are the same to the bit."""
+    specs = [
+        spec(activation, init, scale, bias, depth=depth, width=7, input_width=5, output_width=3)
+        for activation, scale, bias, depth in product(("relu", "tanh"), (0.5, 1.0, 2.0), (0.0, 0.3), (1, 4, 9))
+    ]
+    block, common = Block(tuple(specs), range(2, 5)), settings(dtype=dtype, cost=cost)
+    least = Fit(keep_draws=False, state=1, peak=0)
+    assert same_tables(run_block(block, common, least), run_block(block, common))
+
+
+def test_less_memory_keeps_fewer_lanes_then_no_draws():
+    specs = tuple(spec("tanh", weight_scale=float(s), depth=300, width=64) for s in range(1, 9))
+    block, common = Block(specs, range(2)), settings(batch=32)
+    (group,) = groups(specs)
+    least, draws = lane_state(group, block, common), draws_bytes(block, common)
+    ample = fit(block, common)
+    assert ample.keep_draws and ample.state == 8 * least and ample.peak == fixed_bytes(block, common) + draws + 8 * least
+    seen = [fit(block, common, limit) for limit in np.linspace(ample.peak, 0, 200)]
+    for limit, one in zip(np.linspace(ample.peak, 0, 200), seen, strict=True):
+        assert one.peak <= limit or (not one.keep_draws and one.state == least)  # there is no less than that
+    assert [one.state for one in seen if one.keep_draws] == sorted((s.state for s in seen if s.keep_draws), reverse=True)
+    kept = [one.keep_draws for one in seen]
+    assert kept == sorted(kept, reverse=True) and not kept[-1]
+
+
+def test_what_scales_alike_goes_up_as_one_lane():
+    """Fifty weight scales of a ReLU network take the forward state of one; of a sigmoid network, of fifty."""
+    def state(activation: str) -> tuple[int, int]:
+        specs = tuple(spec(activation, weight_scale=float(s), depth=50, width=64) for s in range(1, 51))
+        block = Block(specs, range(1))
+        return fit(block, settings(batch=32)).state, lane_state(groups(specs)[0], block, settings(batch=32))
+
+    state_of_all, state_of_one = state("relu")
+    assert state_of_all == state_of_one
+    state_of_all, state_of_one = state("sigmoid")
+    assert state_of_all == 50 * state_of_one
+
+
+DEEP = {
+    "lanes": [spec(a, weight_scale=s, depth=400, width=128) for a in ("tanh", "relu") for s in (0.5, 1.0, 1.5, 2.0)],
+    "draws": [spec("sigmoid", depth=2000, width=128)],
+    "endings": [spec(choice("leaky_relu", negative_slope=0.2), depth=d, width=100) for d in range(10, 200, 5)],
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [1.0, 0.5])
+@pytest.mark.parametrize("what", DEEP)
+def test_a_block_takes_what_was_said(what, share):
+    """Peak memory in a process of its own, within a factor of 1.5 of what was planned, with and without a limit."""
+    block, common = Block(tuple(DEEP[what]), range(1)), settings(batch=64)
+    ample = fit(block, common)
+    within = fit(block, common, share * ample.peak)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        taken = pool.submit(peak, block, common, replace(within)).result()
+    assert within.peak / 1.5 < taken < 1.5 * within.peak
