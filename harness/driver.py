@@ -17,10 +17,10 @@ from harness import config, store
 from harness.environment import environment
 from harness.errors import HarnessError, ResultsError
 from harness.executors import completed, cores, executor
+from harness.lanes import Block, Settings
 from harness.plan import Plan, PlannedBlock, plan, work
 from harness.questions import Question, load_question
 from harness.results import Results, require_figures
-from harness.lanes import Block, Settings
 from harness.run import run_block
 from harness.tables import Tables
 
@@ -119,7 +119,9 @@ def _read(given: Config, overrides: Sequence[str], allow_large: bool) -> tuple[c
 
 
 def _plan(sweep: config.Sweep, finished: Iterable[str]) -> Plan:
-    settings = Settings(sweep.seed, sweep.data_spec(), sweep.cost, sweep.dtype, sweep.thresholds.decades)
+    settings = Settings(
+        sweep.seed, sweep.data_spec(), sweep.cost, sweep.dtype, sweep.thresholds.decades, sweep.record_layers
+    )
     return plan(config.expand(sweep), settings, sweep.replicates, finished)
 
 

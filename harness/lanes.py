@@ -17,6 +17,7 @@ class Settings:
     cost: str  # squared or linear
     dtype: str  # float64 or float32
     decades: float  # an attenuation beyond ± that many is vanishing or exploding
+    record_layers: int | tuple[int, ...] | None = None  # rows of `layers`: so many a network, these, or all
 
 
 @dataclass(frozen=True)

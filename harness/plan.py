@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from harness.network import NetworkSpec
 from harness.footprint import STATE, draws_bytes, fit, lane_state
 from harness.lanes import Block, Settings, groups
+from harness.network import NetworkSpec
+from harness.tables import recorded
 
 WORK = 4e10  # a block has about this much work if the sweep has it: seconds, so that its overhead does not count
 IN_FLIGHT = 2**18  # numbers in an array in flight, by which small networks run many replicates at once
@@ -137,7 +138,7 @@ def _planned(pool: str, block: Block, settings: Settings) -> PlannedBlock:
         name=f"{pool}-{block.replicates.start:07d}-{block.replicates.stop:07d}",
         block=block,
         networks=len(block.specs) * replicates,
-        layers=_rows(block.specs) * replicates,
+        layers=sum(len(recorded(spec.depth, settings.record_layers)) for spec in block.specs) * replicates,
         work=work(block.specs, settings) * replicates,
         memory=fit(block, settings).peak,
     )

@@ -78,15 +78,31 @@ class Records:
             values[failed] = np.where(unknown, np.nan, values[failed])
 
 
-def tables(records: Records, seed: int, decades: float) -> Tables:
-    """Both tables of a block. `decades`: an attenuation beyond ± that many is called vanishing or exploding."""
+def tables(records: Records, seed: int, decades: float, record_layers: int | tuple[int, ...] | None = None) -> Tables:
+    """Both tables of a block. `decades`: an attenuation beyond ± that many is called vanishing or exploding.
+
+    `record_layers` thins the rows of `layers`, see `recorded`; `networks` is of all layers all the same.
+    """
     networks = _networks(records, seed, decades)
-    each = np.repeat([spec.depth for spec in records.specs], len(records.replicates))  # layers of each network
-    index = np.repeat(np.arange(len(each)), each)
+    layers = [recorded(spec.depth, record_layers) for spec in records.specs for _ in records.replicates]
+    index = np.repeat(np.arange(len(layers)), [len(own) for own in layers])
+    layer = np.concatenate(layers)
     columns = {name: _repeated(networks[name], index) for name in LAYER_COORDINATES}
-    columns["layer"] = pa.array(_counted(each))
-    columns |= {name: pa.array(values, from_pandas=True) for name, values in records.layers.items()}
+    columns["layer"] = pa.array(layer)
+    depths = np.repeat([spec.depth for spec in records.specs], len(records.replicates))
+    rows = (np.cumsum(depths) - depths)[index] + layer - 1
+    columns |= {name: pa.array(values if record_layers is None else values[rows], from_pandas=True)
+                for name, values in records.layers.items()}  # fmt: skip
     return Tables(pa.table(columns), pa.table(networks))
+
+
+def recorded(depth: int, record_layers: int | tuple[int, ...] | None) -> Array:
+    """The layers of a network that are recorded, ascending from 1: all, so many spread evenly, or those of a list."""
+    if record_layers is None:
+        return np.arange(1, depth + 1)
+    if isinstance(record_layers, int):
+        return np.unique(np.linspace(1, depth, min(record_layers, depth)).round().astype(np.int64))
+    return np.array([layer for layer in record_layers if layer <= depth], dtype=np.int64)
 
 
 LAYER_COORDINATES = (
@@ -100,12 +116,6 @@ def _repeated(column: pa.Array, index: Array) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         return pa.DictionaryArray.from_arrays(column.indices.take(pa.array(index)), column.dictionary)
     return column.take(pa.array(index))
-
-
-def _counted(lengths: Array) -> Array:
-    """1 … n for every n, one after the other."""
-    ends = np.cumsum(lengths)
-    return np.arange(ends[-1]) - np.repeat(ends - lengths, lengths) + 1
 
 
 def _networks(records: Records, seed: int, decades: float) -> dict[str, pa.Array]:

@@ -137,7 +137,8 @@ class Turn:
             mantissa, exponent = (factor[-1] for factor in self._factors(ending.depth, W, lanes))
             r = Scaled(r.mantissa * mantissa[:, None, None].astype(self.shared.dtype), r.exponent + exponent)
         _, targets = self.shared.batch(ending.output_width)
-        log10_cost, grad_r = cost_gradient(r, self._over_lanes(scaled(targets), r.exponent.shape[1]), self.settings.cost)
+        y = self._over_lanes(scaled(targets), r.exponent.shape[1])
+        log10_cost, grad_r = cost_gradient(r, y, self.settings.cost)
         return Head(ending.depth, grad_r, layer, self._falling(W)), log10_cost
 
     def _columns(self, head: Head, falling: dict[str, Array]) -> dict[str, Array]:
@@ -168,7 +169,8 @@ class Turn:
     def _record(self, networks: Sequence[int], columns: dict[str, Array], log10_cost: Array,
                 fails: tuple[Array, Array, Array], slope_fails: Array) -> None:  # fmt: skip
         records = self.records
-        forward_fails, dead_from, texts, slope_fails = (np.broadcast_to(a, log10_cost.shape) for a in (*fails, slope_fails))
+        forward_fails, dead_from, texts = (np.broadcast_to(a, log10_cost.shape) for a in fails)
+        slope_fails = np.broadcast_to(slope_fails, log10_cost.shape)
         for i, n in enumerate(networks):
             for name, values in columns.items():
                 records.of(name, n)[:] = values[..., i].T

@@ -9,9 +9,9 @@ from threadpoolctl import ThreadpoolController
 from harness.activations import ACTIVATIONS, Activation
 from harness.backprop import BackwardLayer, Head, Layer, backward, cost_gradient, layer_forward
 from harness.data import DataSpec, draw_batch
+from harness.lanes import Block, Settings
 from harness.measures import BACKWARD, FORWARD, MEASURES
 from harness.network import Choice, NetworkSpec, draw_parameters
-from harness.lanes import Block, Settings
 from harness.run import run_block
 from harness.scaled import Scaled, Weights
 from harness.tables import OK
@@ -47,8 +47,8 @@ def spec(activation: str | Choice = "relu", init: str | Choice = "he_normal", we
 
 
 def settings(seed: int = 0, batch: int = 4, cost: str = "squared", dtype: str = "float64", decades: float = 3.0,
-             **data: object) -> Settings:  # fmt: skip
-    return Settings(seed, DataSpec(batch=batch, **data), cost, dtype, decades)
+             record_layers: int | tuple[int, ...] | None = None, **data: object) -> Settings:  # fmt: skip
+    return Settings(seed, DataSpec(batch=batch, **data), cost, dtype, decades, record_layers)
 
 
 def run(specs: NetworkSpec | Sequence[NetworkSpec], replicates: int | range = 1, **options: object):
@@ -96,7 +96,8 @@ def propagated(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], x: n
         below = up[-1].r
     log10_cost, grad_r = cost_gradient(below, lane(y), cost)
     W = [Weights(W[None, None], np.ones(1), np.zeros(1, np.int64)) for W in weights]
-    down = {k: layer for k, _, layer in backward(lane(x), up[:-1], [Head(len(up), grad_r, up[-1], W[-1])], W.__getitem__)}
+    head = Head(len(up), grad_r, up[-1], W[-1])
+    down = {k: layer for k, _, layer in backward(lane(x), up[:-1], [head], W.__getitem__)}
     return float(log10_cost[0, 0]), up, [down[k] for k in range(1, len(up) + 1)]
 
 

@@ -12,8 +12,8 @@ import pytest
 from nets import CHOICES, choice, columns, label, lane, profile, propagated, run, spec, values
 
 from harness.backprop import weight_gradient
-from harness.measures import FORWARD, MEASURES, _log10_weight_gradient_by_gram, _mean_cosine
 from harness.lanes import resolve
+from harness.measures import FORWARD, MEASURES, _log10_weight_gradient_by_gram, _mean_cosine
 from harness.scaled import Scaled, scaled
 
 # One neuron ---------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -728,3 +729,21 @@ def test_shipped_configs_load(path):
     assert sweep.name == path.stem
     assert len(set(config.expand(sweep))) == config.count(sweep)
     assert path.read_text(encoding="utf-8").startswith("# yaml-language-server: $schema=schema.json\n")
+
+
+# Which layers get a row ---------------------------------------------------------------------------------------------
+
+NETS = {"name": "x", "network": {"activation": "relu", "init": "he_normal", "depth": 9, "width": 3}}
+
+
+@pytest.mark.parametrize("given, read", [("all", None), (None, None), (5, 5), ([1, 3, 9], (1, 3, 9))])
+def test_record_layers_comes_back_as_it_was_written(given, read):
+    sweep = config.from_mapping({**NETS, "record_layers": given})
+    assert sweep.record_layers == read
+    assert config.from_mapping(yaml.safe_load(config.dump(sweep))) == sweep
+
+
+@pytest.mark.parametrize("given", [0, -1, 1.5, True, "some", [], [0], [2, 1], [1, 1], ["all"], {"count": 3}])
+def test_record_layers_that_cannot_be(given):
+    with pytest.raises(ConfigError, match="record_layers"):
+        config.from_mapping({**NETS, "record_layers": given})

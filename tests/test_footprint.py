@@ -43,17 +43,20 @@ def test_less_memory_keeps_fewer_lanes_then_no_draws():
     (group,) = groups(specs)
     least, draws = lane_state(group, block, common), draws_bytes(block, common)
     ample = fit(block, common)
-    assert ample.keep_draws and ample.state == 8 * least and ample.peak == fixed_bytes(block, common) + draws + 8 * least
+    assert ample.keep_draws and ample.state == 8 * least
+    assert ample.peak == fixed_bytes(block, common) + draws + 8 * least
     seen = [fit(block, common, limit) for limit in np.linspace(ample.peak, 0, 200)]
     for limit, one in zip(np.linspace(ample.peak, 0, 200), seen, strict=True):
         assert one.peak <= limit or (not one.keep_draws and one.state == least)  # there is no less than that
-    assert [one.state for one in seen if one.keep_draws] == sorted((s.state for s in seen if s.keep_draws), reverse=True)
+    states = [one.state for one in seen if one.keep_draws]
+    assert states == sorted(states, reverse=True)
     kept = [one.keep_draws for one in seen]
     assert kept == sorted(kept, reverse=True) and not kept[-1]
 
 
 def test_what_scales_alike_goes_up_as_one_lane():
     """Fifty weight scales of a ReLU network take the forward state of one; of a sigmoid network, of fifty."""
+
     def state(activation: str) -> tuple[int, int]:
         specs = tuple(spec(activation, weight_scale=float(s), depth=50, width=64) for s in range(1, 51))
         block = Block(specs, range(1))

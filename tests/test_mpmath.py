@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from nets import CHOICES, choice, drawn, label, run, spec
 
-from harness.measures import MEASURES
 from harness.lanes import resolve
+from harness.measures import MEASURES
 
 KNOWN = [c for c in CHOICES if c.name in exact.FORMULAS]
 WHOLE = ("log10_cost", "log10_gradient_gain", "slope_per_layer")

@@ -13,10 +13,10 @@ from harness import config
 from harness import plan as planning
 from harness.data import DataSpec
 from harness.driver import how_many
-from harness.network import Choice, NetworkSpec
-from harness.plan import Plan, plan, pools, replicates_per_block, work
 from harness.footprint import fit
 from harness.lanes import Block, Settings
+from harness.network import Choice, NetworkSpec
+from harness.plan import Plan, plan, pools, replicates_per_block, work
 from harness.run import run_block
 
 ROOT = Path(__file__).parents[1]

@@ -9,11 +9,12 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
-from nets import CHOICES, choice, drawn, faults, label, profile, run, spec
+from nets import CHOICES, KEYS, choice, differing, drawn, faults, label, profile, run, spec
 
 from harness.activations import ACTIVATIONS
-from harness.measures import BACKWARD, FORWARD
 from harness.lanes import resolve
+from harness.measures import BACKWARD, FORWARD
+from harness.tables import recorded
 
 # Out of the number format -------------------------------------------------------------------------------------------
 
@@ -234,3 +235,30 @@ def test_zero_from_layer_by_its_definition(chosen):
             lost = [k for k, value in enumerate(largest[row.network], start=1) if value < -bits * np.log10(2)]
             found = getattr(row, f"zero_from_layer_{name}")
             assert (np.isnan(found) and not lost) or found == max(lost)
+
+
+# Thinned ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("record_layers, expected", [
+    (None, {1: [1], 5: [1, 2, 3, 4, 5]}),
+    (1, {1: [1], 5: [1]}),
+    (3, {1: [1], 5: [1, 3, 5]}),
+    (99, {1: [1], 5: [1, 2, 3, 4, 5]}),
+    ((2, 4, 7), {1: [], 5: [2, 4]}),
+])  # fmt: skip
+def test_layers_that_are_recorded(record_layers, expected):
+    assert {depth: recorded(depth, record_layers).tolist() for depth in expected} == expected
+
+
+@pytest.mark.parametrize("record_layers", [2, 3, (1, 6), (4,), (50,)])
+def test_thinned_rows_are_rows_of_the_whole(record_layers):
+    """And `networks`, of all layers, does not change."""
+    specs = [spec(a, depth=depth) for a in ("relu", "sigmoid") for depth in (1, 6, 7)]
+    layers, networks = run(specs, 3)
+    some, same = run(specs, 3, record_layers=record_layers)
+    assert differing(some, layers, KEYS) == []
+    pd.testing.assert_frame_equal(same, networks)
+    wanted = {(n, k) for n, d in zip(networks["network"], networks["depth"], strict=True)
+              for k in recorded(d, record_layers)}  # fmt: skip
+    assert set(zip(some["network"], some["layer"], strict=True)) == wanted

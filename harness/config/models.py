@@ -1,10 +1,11 @@
 """What may stand in a config, as pydantic models; each field says what it is for."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PrivateAttr, field_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, TypeAdapter, WithJsonSchema, WrapValidator, field_validator
 
 from harness import axes, grid
 from harness.activations import ACTIVATIONS
@@ -15,6 +16,7 @@ from harness.problems import remedy, shown
 
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # folders Windows cannot make
 _FOLDER = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?"
+MOST_LAYERS = 10_000  # in a list of layers to record
 _WORD = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
 
 
@@ -123,6 +125,26 @@ def _figure_list(given: object) -> object:
     return given
 
 
+def _layers(given: object, check: Callable[[object], int]) -> object:
+    if given is None or given == "all":
+        return None
+    if not isinstance(given, list | tuple):
+        return check(given)
+    layers = tuple(check(layer) for layer in given)
+    if not layers or len(layers) > MOST_LAYERS or list(layers) != sorted(set(layers)):
+        raise complaint(f"{shown(given)} is no list of layers; write up to {MOST_LAYERS:,}, each once, ascending")
+    return layers
+
+
+_layer = TypeAdapter(whole("a number of layers, or a layer"))
+_record_layers = Annotated[
+    int | tuple[int, ...] | None,
+    WrapValidator(lambda given, _: _layers(given, _layer.validate_python)),
+    WithJsonSchema({"anyOf": [{"const": "all"}, {"type": "null"}, {"type": "integer", "minimum": 1},
+                              {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 1}}]}),
+]  # fmt: skip
+
+
 class Sweep(Strict):
     """A validated sweep. Equal to another when both say the same, wherever their files lie."""
 
@@ -140,6 +162,9 @@ class Sweep(Strict):
     replicates: whole("a number of replicates") = Field(1, description="How many independent draws of every network.")
     seed: whole("a seed", 0, 2**63 - 1) = Field(0, description="What all draws follow from.")
     dtype: word("a dtype", ("float64", "float32")) = Field("float64", description="Number format of the arithmetic.")
+    record_layers: _record_layers = Field(
+        None, description="Layers of each network that get a row: all (the default), so many spread evenly, or a list."
+    )
     thresholds: Thresholds = Field(Thresholds(), description="Where the regimes vanishing and exploding begin.")
     experiment: optional(_plain_word) = Field(
         None, description="Name of the question's file under experiments/; default null."
@@ -188,6 +213,7 @@ def plain(sweep: Sweep) -> dict:
         "cases": [_plain_axes(case) for case in sweep.cases],
         "data": sweep.data.model_dump(),
         **{key: getattr(sweep, key) for key in ("cost", "replicates", "seed", "dtype")},
+        "record_layers": list(layers) if isinstance(layers := sweep.record_layers, tuple) else layers or "all",
         "thresholds": sweep.thresholds.model_dump(),
         "experiment": sweep.experiment,
         "figures": None if sweep.figures is None else list(sweep.figures),
