@@ -70,14 +70,21 @@ def hard_tanh() -> Activation:
 
 
 def _sigmoid(z: Array) -> Array:
+    y = -z
     with np.errstate(over="ignore"):  # e^−z may be infinite; 1/(1 + ∞) is the 0 it should be
-        return 1 / (1 + np.exp(-z))
+        np.exp(y, out=y)
+    y += 1
+    return np.reciprocal(y, out=y)
 
 
 def _sigmoid_slope(z: Array) -> Array:
     """y(1 − y) = e^−|z| / (1 + e^−|z|)²: forming 1 − y would lose every digit beyond z ≈ 37."""
-    small = np.exp(-np.abs(z))
-    return small / np.square(1 + small)
+    slope = np.abs(z)
+    np.exp(np.negative(slope, out=slope), out=slope)
+    root = 1 + slope
+    root *= root
+    slope /= root
+    return slope
 
 
 def sigmoid() -> Activation:

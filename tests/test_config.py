@@ -327,8 +327,8 @@ BAD = {
                        "5:3: network.depth.to: missing; a range needs from, to and steps",
                        "5:11: network.depth.'<range>': unknown key; use from, to, steps or spacing"),
     "merge key": (GOOD + "<<: {seed: 1}\n",
-                  "3:1: '<<': unknown key; use name, network, cases, data, cost, replicates, seed, dtype, thresholds, "
-                  "experiment or figures"),
+                  "3:1: '<<': unknown key; use name, network, cases, data, cost, replicates, seed, dtype, "
+                  "record_layers, thresholds, experiment or figures"),
     # the rest of the file
     "cost": (GOOD + "cost: sqared\n", "3:7: cost: 'sqared' is not a cost; did you mean 'squared'?"),
     "dtype": (GOOD + "dtype: half\n", "3:8: dtype: 'half' is not a dtype; use float64 or float32"),
@@ -683,6 +683,7 @@ cost: squared
 replicates: 1
 seed: 0
 dtype: float64
+record_layers: all
 thresholds: {decades: 3.0}
 experiment: null
 figures: null

@@ -40,6 +40,7 @@ FLOORS = {
     "claims": 1,
     "executors": 1,
     "inits": 1,
+    "machine": 1,
     "scaled": 1,
     "yaml_positions": 1,
     "errors": 0.5,
