@@ -122,8 +122,7 @@ class Turn:
             log10_cost = costs[j]
             networks = [lane[place] for lane in self.group.networks[lanes]]
             if self.group.scales:
-                output = self._weights(self.group.endings[place], lanes)
-                log10_cost = self._rescale(columns, log10_cost, self._log10_factors(heads[j].depth, output, lanes))
+                log10_cost = self._rescale(columns, log10_cost, self._factors(self.group.endings[place], lanes))
             self._record(networks, columns, log10_cost, self.fails.of(heads[j]), slope_fails[j])
 
     def _head(self, ending: Ending, lanes: slice) -> tuple[Head, Array]:
@@ -134,7 +133,7 @@ class Turn:
         layer = layer_forward(below, self._rising(W), self._bias(ending), activation)
         r = layer.r
         if self.group.scales and not self.one_falls:
-            mantissa, exponent = (factor[-1] for factor in self._factors(ending.depth, W, lanes))
+            mantissa, exponent = (factor[-1] for factor in self._factors(ending, lanes))
             r = Scaled(r.mantissa * mantissa[:, None, None].astype(self.shared.dtype), r.exponent + exponent)
         _, targets = self.shared.batch(ending.output_width)
         y = self._over_lanes(scaled(targets), r.exponent.shape[1])
@@ -149,12 +148,13 @@ class Turn:
             columns[name] = np.concatenate([self.forward[name][: head.depth - 1], top[None]])
         return columns
 
-    def _rescale(self, columns: dict[str, Array], log10_cost: Array, factors: Array) -> Array:
+    def _rescale(self, columns: dict[str, Array], log10_cost: Array, factors: tuple[Array, Array]) -> Array:
         """From the lane that went up, and came down, to all lanes: their factors added; returns log10 of the cost.
 
-        `factors` (depth + 1, 1, lanes) are those of r[0] … r[depth]. Where one lane came down, ∂C/∂z[k] has the gains
-        of the layers above k.
+        Where one lane came down, ∂C/∂z[k] has the gains of the layers above k.
         """
+        mantissas, exponents = factors
+        factors = (log10_of(mantissas) + exponents * LOG10_2)[:, None]  # (depth + 1, 1, lanes)
         gains, above = np.diff(factors, axis=0), factors[-1] - factors[1:]
         added = {"log10_norm_weights": gains, "log10_rms_outputs": factors[1:], "log10_grad_weights": factors[:-1]}
         if self.one_falls:
@@ -188,7 +188,7 @@ class Turn:
         """The hidden W[k], or the output layer of an ending."""
         base = self.shared.output(k.depth, k.output_width) if isinstance(k, Ending) else self.shared.hidden(k)
         gain, exponent = self._gains(*base.shape[-2:])
-        return Weights(base, gain[lanes], exponent[lanes])
+        return Weights(base, gain[lanes].astype(self.shared.dtype), exponent[lanes])
 
     def _rising(self, W: Weights) -> Weights:
         return base_alone(W.base) if self.group.scales else W
@@ -197,26 +197,21 @@ class Turn:
         return base_alone(W.base) if self.one_falls else W
 
     def _gains(self, *fans: int) -> tuple[Array, Array]:
-        """Each lane's gain at a layer of these fans, (lanes,), and its exponent."""
+        """Each lane's gain at a layer of these fans, (lanes,), float64, and its exponent."""
         if fans not in self.gains:
-            gains = np.array([spec.gain(*fans) for spec in self.group.lanes])
-            self.gains[fans] = split(gains, self.shared.dtype)
+            self.gains[fans] = split(np.array([spec.gain(*fans) for spec in self.group.lanes]), np.dtype(np.float64))
         return self.gains[fans]
 
-    def _factors(self, depth: int, output: Weights, lanes: slice) -> tuple[Array, Array]:
+    def _factors(self, ending: Ending, lanes: slice) -> tuple[Array, Array]:
         """Products of the gains of the first k layers, k = 0 … depth: mantissas and exponents, (depth + 1, lanes)."""
-        hidden = [self._gains(self.shared.fan_in(k), self.shared.width) for k in range(depth - 1)]
-        mantissas, exponents = [np.ones(len(output.gain))], [np.zeros(len(output.gain), dtype=np.int64)]
-        for gain, exponent in [*((g[lanes], e[lanes]) for g, e in hidden), (output.gain, output.exponent)]:
+        fans = [(self.shared.fan_in(k), self.shared.width) for k in range(ending.depth)]
+        fans[-1] = (fans[-1][0], ending.output_width)
+        mantissas, exponents = [np.ones(len(self.group.lanes))], [np.zeros(len(self.group.lanes), dtype=np.int64)]
+        for gain, exponent in (self._gains(*fan) for fan in fans):
             mantissa, shift = np.frexp(mantissas[-1] * gain)
             mantissas.append(mantissa)
             exponents.append(exponents[-1] + exponent + shift)
-        return np.stack(mantissas), np.stack(exponents)
-
-    def _log10_factors(self, *which) -> Array:
-        """log10 of the same, (depth + 1, 1, lanes)."""
-        mantissas, exponents = self._factors(*which)
-        return (log10_of(mantissas) + exponents * LOG10_2)[:, None]
+        return np.stack(mantissas)[:, lanes], np.stack(exponents)[:, lanes]
 
     def _bias(self, k: int | Ending) -> Scaled | None:
         """The hidden b[k], or the output layer's, (replicates, lanes, 1, fan_out)."""
