@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from threadpoolctl import threadpool_limits
 
 from benchmarks import agreement, extremes, machine, memory, report, timing, underflow
-from benchmarks.contenders import Contender, contenders
+from benchmarks.contenders import Contender, contenders, run_by_name
 from benchmarks.grids import GRIDS, SMALL, Grid
 from benchmarks.peers import PACKAGES, Peer, installed
 from harness.executors import keep_freed_memory
@@ -52,15 +52,8 @@ def sections(given: argparse.Namespace, peers: Sequence[Peer]) -> list[str]:
 
 def peak_memory(given: argparse.Namespace, grid: Grid, everyone: Sequence[Contender]) -> dict[tuple[str, str], float]:
     """GB by (contender, dtype)."""
-    return {(contender.name, dtype): memory.alone(run_alone, contender.name, grid, dtype, given.peers)[1]
+    return {(contender.name, dtype): memory.alone(run_by_name, contender.name, grid, dtype, given.peers)[1]
             for contender in everyone for dtype in given.dtypes}  # fmt: skip
-
-
-def run_alone(name: str, grid: Grid, dtype: str, peers: Sequence[str]) -> None:
-    """One contender, by name: it goes to another process."""
-    keep_freed_memory()
-    (chosen,) = (contender for contender in contenders(installed(peers)[0]) if contender.name == name)
-    chosen.run(grid, dtype)
 
 
 def arguments() -> argparse.Namespace:
@@ -73,7 +66,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--no-extras", dest="extras", action="store_false",
                         help="tables alone: not where peers underflow, nor tiny and very deep networks")  # fmt: skip
     parser.add_argument("--write", action="store_true", help=f"put it all into docs/{report.PATH.name}, too")
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.runs < 1:
+        parser.error("--runs: at least one")
+    return given
 
 
 if __name__ == "__main__":

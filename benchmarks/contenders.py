@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from benchmarks import limit
 from benchmarks.grids import Grid
-from benchmarks.peers import Peer
+from benchmarks.peers import Peer, installed
 from harness.data import DataSpec
+from harness.executors import keep_freed_memory
 from harness.network import NetworkSpec
 from harness.plan import plan
 from harness.run import Settings, run_block
@@ -25,6 +26,13 @@ class Contender:
 
 def contenders(peers: Sequence[Peer]) -> list[Contender]:
     return [Contender(LIMIT, limit.run), Contender(HARNESS, _harness), *map(_of_peer, peers)]
+
+
+def run_by_name(name: str, grid: Grid, dtype: str, peers: Sequence[str]) -> None:
+    """One of the contenders once; names, unlike functions made here, can be sent to another process."""
+    keep_freed_memory()
+    (chosen,) = (contender for contender in contenders(installed(peers)[0]) if contender.name == name)
+    chosen.run(grid, dtype)
 
 
 def settings(dtype: str, batch: int) -> Settings:

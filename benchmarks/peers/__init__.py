@@ -3,7 +3,7 @@
 A peer draws its own weights, runs every network of a stack forward and backward, and records COLUMNS for every layer.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
@@ -36,7 +36,7 @@ PACKAGES = {"numpy_loop": "numpy", "torch_loop": "torch", "torch_loop_default": 
             "torch_vmap": "torch", "jax_scan": "jax"}  # fmt: skip
 
 
-def installed(names: Iterator[str]) -> tuple[list[Peer], list[str]]:
+def installed(names: Sequence[str]) -> tuple[list[Peer], list[str]]:
     """The peers whose package is there, and the packages that are missing."""
     missing = sorted({PACKAGES[name] for name in names if find_spec(PACKAGES[name]) is None})
     there = [name for name in names if PACKAGES[name] not in missing]
