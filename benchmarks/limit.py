@@ -1,8 +1,8 @@
 """The limit: every matrix product and base draw that a grid needs, and nothing else.
 
 Each lane's product is one call of BLAS, by np.matmul on stacked operands that stay in cache. Counted as the harness
-shares work: an activation at a weight scale is a lane, whose forward pass serves all depths; each network has a
-backward pass of its own; draws are made once for all lanes.
+shares work: an activation at a weight scale is a lane, whose forward pass serves all depths (and, of a homogeneous
+activation, all scales); each network has a backward pass of its own; draws are made once for all lanes.
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.grids import ACTIVATIONS, Grid
+from harness import activations
 from harness.network import BaseDraws
 
 Array = np.ndarray
@@ -33,11 +34,16 @@ class Counts:
 
 
 def counts(grid: Grid) -> Counts:
-    lanes, deepest = len(ACTIVATIONS) * len(grid.scales), max(grid.depths)
-    forward = lanes * (deepest - 1 + len(grid.depths))  # hidden layers, and an output layer for each depth
+    deepest = max(grid.depths)
+    forward = rising(grid) * (deepest - 1 + len(grid.depths))  # hidden layers, and an output layer for each depth
     if forms_weight_gradient(grid):
         return Counts(forward, grid.layers, 0, grid.layers)
-    return Counts(forward, grid.layers, lanes * deepest + grid.layers, 0)
+    return Counts(forward, grid.layers, rising(grid) * deepest + grid.layers, 0)
+
+
+def rising(grid: Grid) -> int:
+    """Lanes that go up."""
+    return sum(1 if activations.ACTIVATIONS[name]().homogeneous else len(grid.scales) for name in ACTIVATIONS)
 
 
 def forms_weight_gradient(grid: Grid) -> bool:
@@ -54,7 +60,7 @@ def run(grid: Grid, dtype: str) -> None:
     z, gram, grad_W = (np.empty((at_once, *shape), dtype) for shape in ((b, n), (b, b), (n, n)))
     by_gram = not forms_weight_gradient(grid)
     for k, W in enumerate(hidden + outputs):
-        for m in turns(lanes, at_once):
+        for m in turns(rising(grid), at_once):
             np.matmul(r[:m], W, out=z[:m])
             if by_gram and k <= len(hidden):  # of x, and of each hidden layer's r
                 np.matmul(r[:m], r[:m].swapaxes(1, 2), out=gram[:m])
