@@ -1,6 +1,6 @@
 # make sweep    set up on first use, then run $(CONFIG)
 # make test     set up on first use, then run the tests      (make test ARGS="-k scaled")
-# make bench    the benchmark
+# make bench    the benchmarks: docs/performance.md   (make bench ARGS="--grids wide --runs 3")
 # make lock     renew requirements/*.txt
 # make clean    remove .venv and caches; results stay
 #
@@ -25,7 +25,7 @@ test: $(VENV)/.project $(VENV)/.test
 	$(PY) -m pytest $(ARGS)
 
 bench: $(VENV)/.project
-	$(PY) benchmarks/bench.py $(ARGS)
+	$(PY) -m benchmarks $(ARGS)
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "harness needs Python 3.11 or newer, and '$(PYTHON)' is not: try make PYTHON=python3.12" >&2; exit 1; }

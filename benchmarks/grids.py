@@ -1,0 +1,77 @@
+"""The grids of networks that are timed: products of activations, weight scales and depths."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.network import Choice, NetworkSpec
+
+ACTIVATIONS = ("relu", "sigmoid")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Networks that differ in their weight scale alone: what a peer can run as one batch."""
+
+    activation: str
+    scales: tuple[float, ...]
+    depth: int
+    width: int
+    batch: int
+
+    @property
+    def gains(self) -> np.ndarray:
+        """W = gain · a standard normal draw, (networks,): He's initialisation times the weight scale."""
+        return np.array(self.scales) * np.sqrt(2 / self.width)
+
+    @property
+    def specs(self) -> tuple[NetworkSpec, ...]:
+        n = self.width
+        return tuple(NetworkSpec(Choice(self.activation), Choice("he_normal"), scale, 0.0, self.depth, n, n, n)
+                     for scale in self.scales)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Square networks without biases, both activations."""
+
+    name: str
+    depths: tuple[int, ...]
+    scales: tuple[float, ...]
+    width: int
+    batch: int = 64
+
+    def stacks(self) -> Iterator[Stack]:
+        for activation in ACTIVATIONS:
+            for depth in self.depths:
+                yield Stack(activation, self.scales, depth, self.width, self.batch)
+
+    @property
+    def specs(self) -> tuple[NetworkSpec, ...]:
+        return tuple(spec for stack in self.stacks() for spec in stack.specs)
+
+    @property
+    def layers(self) -> int:
+        """Layers of all networks, each one a row of the table."""
+        return len(ACTIVATIONS) * len(self.scales) * sum(self.depths)
+
+    @property
+    def title(self) -> str:
+        depths = f"depth {self.depths[0]}"
+        if len(self.depths) > 1:
+            depths = f"{len(self.depths)} depths ({self.depths[0]} … {self.depths[-1]})"
+        axes = f"{depths}, {len(self.scales)} weight scales, {' and '.join(ACTIVATIONS)}"
+        size = f"width {self.width}, batch {self.batch}"
+        return f"**{self.name}**: {axes}, {size}: {len(self.specs)} networks, {self.layers:,} layers"
+
+
+def _scales(count: int) -> tuple[float, ...]:
+    return tuple(np.linspace(0.5, 2, count).tolist())
+
+
+GRIDS = {grid.name: grid for grid in (
+    Grid("depth", tuple(2**i for i in range(1, 9)), _scales(8), width=128),
+    Grid("wide", (64,), _scales(4), width=512),
+    Grid("deep", (5000,), _scales(4), width=64))}  # fmt: skip
+SMALL = Grid("small", (1, 2, 9), _scales(3), width=16, batch=8)  # for the check that everybody computes the same

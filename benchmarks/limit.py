@@ -1,0 +1,87 @@
+"""The limit: every matrix product and base draw that a grid needs, and nothing else.
+
+Each lane's product is one call of BLAS, by np.matmul on stacked operands that stay in cache. Counted as the harness
+shares work: an activation at a weight scale is a lane, whose forward pass serves all depths (and, of a homogeneous
+activation, all scales); each network has a backward pass of its own; draws are made once for all lanes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.grids import ACTIVATIONS, Grid
+from harness import activations
+from harness.network import BaseDraws
+
+Array = np.ndarray
+
+CACHE = 2**20  # bytes of a stack of operands
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Products of a grid by shape; b stands for the batch, n for the width."""
+
+    forward: int  # (b, n) @ (n, n): r @ W
+    backward: int  # (b, n) @ (n, n): ∂C/∂z @ W.T
+    grams: int  # (b, n) @ (n, b): of r and of ∂C/∂z, where that is the cheaper way to ‖∂C/∂W‖
+    weight_gradients: int  # (n, b) @ (b, n): ∂C/∂W itself, where that is
+
+    def multiplications(self, grid: Grid) -> int:
+        b, n = grid.batch, grid.width
+        return (self.forward + self.backward + self.weight_gradients) * b * n * n + self.grams * b * b * n
+
+
+def counts(grid: Grid) -> Counts:
+    deepest = max(grid.depths)
+    forward = rising(grid) * (deepest - 1 + len(grid.depths))  # hidden layers, and an output layer for each depth
+    if forms_weight_gradient(grid):
+        return Counts(forward, grid.layers, 0, grid.layers)
+    return Counts(forward, grid.layers, rising(grid) * deepest + grid.layers, 0)
+
+
+def rising(grid: Grid) -> int:
+    """Lanes that go up."""
+    return sum(1 if activations.ACTIVATIONS[name]().homogeneous else len(grid.scales) for name in ACTIVATIONS)
+
+
+def forms_weight_gradient(grid: Grid) -> bool:
+    """The harness's own rule: two Gram matrices, unless the batch is so large that ∂C/∂W is less to compute."""
+    return grid.batch * 2 * grid.width > grid.width**2
+
+
+def run(grid: Grid, dtype: str) -> None:
+    """All draws; then all products, those of one W after the other."""
+    hidden, outputs = draws(grid, dtype)
+    b, n, lanes = grid.batch, grid.width, len(ACTIVATIONS) * len(grid.scales)
+    at_once = max(1, CACHE // (b * n * np.dtype(dtype).itemsize))
+    r, delta = np.random.default_rng(0).standard_normal((2, at_once, b, n)).astype(dtype)
+    z, gram, grad_W = (np.empty((at_once, *shape), dtype) for shape in ((b, n), (b, b), (n, n)))
+    by_gram = not forms_weight_gradient(grid)
+    for k, W in enumerate(hidden + outputs):
+        for m in turns(rising(grid), at_once):
+            np.matmul(r[:m], W, out=z[:m])
+            if by_gram and k <= len(hidden):  # of x, and of each hidden layer's r
+                np.matmul(r[:m], r[:m].swapaxes(1, 2), out=gram[:m])
+    passing = [sum(depth > k for depth in grid.depths) for k in range(1, max(grid.depths))] + [1] * len(outputs)
+    for W, depths in reversed([*zip(hidden + outputs, passing, strict=True)]):
+        for m in turns(lanes * depths, at_once):
+            np.matmul(delta[:m], W.T, out=z[:m])
+            if by_gram:
+                np.matmul(delta[:m], delta[:m].swapaxes(1, 2), out=gram[:m])
+            else:
+                np.matmul(r[:m].swapaxes(1, 2), delta[:m], out=grad_W[:m])
+
+
+def turns(lanes: int, at_once: int) -> Iterator[int]:
+    """Lanes by as many as are held at a time."""
+    for start in range(0, lanes, at_once):
+        yield min(at_once, lanes - start)
+
+
+def draws(grid: Grid, dtype: str) -> tuple[list[Array], list[Array]]:
+    """Bases of the hidden layers and of each depth's output layer, by the harness's generator."""
+    base, n = BaseDraws(0, "normal", [0], np.dtype(dtype)), grid.width
+    hidden = [base.hidden(k, n, n)[0] for k in range(max(grid.depths) - 1)]
+    return hidden, [base.output(depth, n, n)[0] for depth in grid.depths]

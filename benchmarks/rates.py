@@ -1,0 +1,87 @@
+"""The rates that docs/scaling.md reckons with: python -m benchmarks.rates"""
+
+from benchmarks import one_thread  # noqa: F401, I001  (before numpy)
+
+import pickle
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from benchmarks import machine
+from benchmarks.contenders import settings
+from benchmarks.extremes import TINY
+from benchmarks.grids import GRIDS
+from harness import store
+from harness.executors import keep_freed_memory
+from harness.network import BaseDraws
+from harness.plan import plan
+from harness.run import run_block
+
+RUNS = 5
+WIDTHS = (3, 64, 128, 512, 4096)
+LANES = 2**20  # numbers of a stack of operands
+
+
+def main() -> None:
+    keep_freed_memory()
+    print(f"{machine.line()} Seconds of the processor, for files of the clock; medians of {RUNS}.\n")
+    with threadpool_limits(limits=1):
+        print("| GFLOP/s of (64, n) @ (n, n), n = |", " | ".join(map(str, WIDTHS)), "|\n|---|" + "---|" * len(WIDTHS))
+        for dtype in ("float32", "float64"):
+            print(f"| {dtype} |", " | ".join(f"{product_rate(n, dtype):.1f}" for n in WIDTHS), "|")
+        print(f"\nBase draws of 1024 × 1024: normal {draw_seconds('normal', 1024):.3f} s, "
+              f"orthogonal {draw_seconds('orthogonal', 1024):.3f} s.\n")  # fmt: skip
+        print("| tables | rows | rows/s computed | rows/s written | rows/s read | B/row on disk | B/row pickled |")
+        print("|---|---|---|---|---|---|---|")
+        grid = GRIDS["depth"]
+        print(tables_line("the grid *depth*, float64", grid.specs, settings("float64", grid.batch), 1))
+        print(tables_line("5,000 ReLU networks of width 3, depth 10, float64",
+                          next(TINY.stacks()).specs, settings("float64", TINY.batch), 5000))  # fmt: skip
+
+
+def product_rate(n: int, dtype: str) -> float:
+    """GFLOP/s of stacked products in cache, a BLAS call for each."""
+    r = np.ones((max(1, LANES // (64 * max(n, 16))), 64, n), dtype)
+    W, z = np.ones((n, n), dtype), np.empty_like(r)
+    repeats = max(1, int(4e9 / (2 * r.size * n)))
+    return 2 * r.size * n * repeats / _seconds(lambda: [np.matmul(r, W, out=z) for _ in range(repeats)]) / 1e9
+
+
+def draw_seconds(family: str, n: int) -> float:
+    draws = BaseDraws(0, family, [0], np.dtype(np.float64))
+    return _seconds(lambda: draws.hidden(0, n, n))
+
+
+def tables_line(name: str, specs, how, replicates: int) -> str:
+    """From the first block of a sweep."""
+    planned = plan(specs, how, replicates).blocks[0]
+    computing = _seconds(lambda: run_block(planned.block, how), runs=2)
+    tables = run_block(planned.block, how)
+    rows = tables.layers.num_rows
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        writing = _seconds(lambda: store.commit(folder, planned.name, tables.layers, tables.networks),
+                           clock=time.perf_counter)  # fmt: skip
+        reading = _seconds(lambda: store.read(folder, store.LAYERS), clock=time.perf_counter)
+        size = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
+    return (f"| {name} | {rows:,} | {rows / computing:,.0f} | {rows / writing:,.0f} | {rows / reading:,.0f} | "
+            f"{size / rows:.0f} | {len(pickle.dumps(tables)) / rows:.0f} |")  # fmt: skip
+
+
+def _seconds(run: Callable[[], object], runs: int = RUNS, clock: Callable[[], float] = time.process_time) -> float:
+    """Of the processor; of the clock where the disk is waited for."""
+    taken = []
+    for _ in range(runs):
+        started = clock()
+        run()
+        taken.append(clock() - started)
+    return median(taken)
+
+
+if __name__ == "__main__":
+    main()
