@@ -13,12 +13,11 @@ Source: Rumelhart, Hinton & Williams 1986.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from harness.activations import Activation
-from harness.scaled import RISKY, Scaled, Weights, count, flat, log10_of, normalised, shifted
+from harness.scaled import RISKY, Scaled, Weights, any_of, log10_of, normalised, shifted
 
 Array = np.ndarray
 
@@ -30,20 +29,11 @@ LINEAR = {np.dtype(np.float64): -80, np.dtype(np.float32): -45}
 class Layer:
     """A layer on the way up: what W[k−1] and b[k−1] give, r[k] and phi'(z[k])."""
 
-    log10_norm_W: Array  # log10 ‖W[k−1]‖_F, (replicates, lanes); W itself may be made again on the way back
     r: Scaled  # (replicates, lanes, batch, fan_out)
     slope: Array  # phi'(z[k]), the same shape; of booleans where it is only ever 0 or 1
     silent: Array | None  # where a unit passes no gradient; None where that cannot be
     overflows: Array | None  # (replicates, lanes): the value is beyond the number format, and r has been set to 0
     underflows: Array | None  # (replicates, lanes): no value is 0, but all are below the number format
-    activation: Activation
-
-    @cached_property
-    def slope_mean(self) -> Array:
-        """Mean of phi'(z[k]) over units and batch, (replicates, lanes)."""
-        slope = flat(self.slope)
-        total = count(slope) if slope.dtype == bool else np.add.reduce(slope, axis=-1, dtype=np.float64)
-        return total / slope.shape[-1]
 
 
 @dataclass(frozen=True)
@@ -60,10 +50,10 @@ class BackwardLayer:
 def layer_forward(r: Scaled, W: Weights, b: Scaled | None, activation: Activation) -> Layer:
     """One layer up: z = r @ W + b, then phi(z) and phi'(z)."""
     z = r @ W + b
-    return activate(z, W.log10_norm, activation)
+    return activate(z, activation)
 
 
-def activate(z: Scaled, log10_norm_W: Array, activation: Activation) -> Layer:
+def activate(z: Scaled, activation: Activation) -> Layer:
     """phi and phi' of z, evaluated at z itself but for the part of its exponent that phi passes on unchanged."""
     if activation.homogeneous:
         carried = z.exponent
@@ -76,6 +66,8 @@ def activate(z: Scaled, log10_norm_W: Array, activation: Activation) -> Layer:
         r = Scaled(activation.value(at), carried)
         slope = activation.slope(at)
         silent = activation.silent(at) if activation.silent else None
+        if r.is_ordinary:
+            return Layer(r, slope, silent, None, None)
         finite = np.isfinite(r.largest)
     overflows = underflows = None
     if silent is None and not r.largest.all():
@@ -85,7 +77,7 @@ def activate(z: Scaled, log10_norm_W: Array, activation: Activation) -> Layer:
         value = np.where(overflows[..., None, None], 0, r.mantissa)
         slope = np.where(overflows[..., None, None], 0, slope)
         r = Scaled(value, carried)
-    return Layer(log10_norm_W, r.normalised(), slope, silent, overflows, underflows, activation)
+    return Layer(r.normalised(), slope, silent, overflows, underflows)
 
 
 def cost_gradient(r: Scaled, y: Scaled, cost: str) -> tuple[Array, Scaled]:
@@ -118,8 +110,10 @@ def weight_gradient(r_below: Scaled, delta: Scaled) -> Scaled:
 def times_slope(grad_r: Scaled, slope: Array, can_be_zero: bool) -> tuple[Scaled, Array | None]:
     """Equation (1), delta = ∂C/∂r * phi'(z), normalised; and where phi' is lost to underflow although it is not 0."""
     delta = grad_r * slope.astype(grad_r.mantissa.dtype, copy=False)
-    risky = (delta.largest < RISKY[delta.mantissa.dtype]) if not can_be_zero else np.False_
-    if not risky.any() or not (risky := risky & (grad_r.largest > 0)).any():
+    if can_be_zero or delta.is_ordinary:
+        return delta.normalised(), None
+    risky = (delta.largest < RISKY[delta.mantissa.dtype]) & (grad_r.largest > 0)
+    if not any_of(risky):
         return delta.normalised(), None
     underflows = np.zeros(delta.exponent.shape, dtype=bool)
     mantissa, exponent = delta.mantissa, delta.exponent.copy()

@@ -6,10 +6,11 @@ import numpy as np
 
 from harness.lanes import Block, Group, Settings, groups
 from harness.measures import MEASURES
+from harness.sums import by_gram
 from harness.tables import LAYER_COORDINATES
 from harness.turn import FLIGHT, TOGETHER
 
-STATE = 2**29  # bytes of forward state that a turn keeps for its way back, if one lane does not take more
+STATE = 3 * 2**29  # bytes of forward state that a turn keeps for its way back, if one lane does not take more
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ def lane_state(group: Group, block: Block, settings: Settings) -> int:
     itemsize = np.dtype(settings.dtype).itemsize
     slope = group.activation.slope(np.zeros(1, settings.dtype)).itemsize
     batch, width = settings.data.batch, block.specs[0].width
-    layer = batch * width * (itemsize + slope + (group.activation.silent is not None)) + batch**2 * itemsize
+    gram = batch**2 * itemsize if by_gram(batch, width, width) else 0
+    layer = batch * width * (itemsize + slope + (group.activation.silent is not None)) + gram
     return len(block.replicates) * group.endings[0].depth * layer
 
 

@@ -1,117 +1,101 @@
-"""Measures: one function a column, from what a layer holds on the way up or on the way down.
+"""Measures: one function a column, of what was summed of the layers on the way up or on the way down.
 
-A measure returns one number per lane. Norms are log10 (decades); shares are fractions in [0, 1]; a ratio of two zeros
-is NaN, and the log10 of a true zero is −inf. All norms are over the whole batch.
+A measure takes the sums of all layers at once and returns one number per layer and lane. Norms are log10 (decades);
+shares are fractions in [0, 1]; a ratio of two zeros is NaN, and the log10 of a true zero is −inf. All norms are over
+the whole batch.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
-from harness.backprop import BackwardLayer, Layer, weight_gradient
-from harness.scaled import CANCELLED, LOG10_2, RISKY, Scaled, count, flat, largest, log10_of, log10_ratio
+from harness.scaled import LOG10_2, log10_of, log10_ratio
+from harness.sums import DownSums, Samples, Squares, UpSums
 
 Array = np.ndarray
 
-SATURATED = 0.01  # a slope under this share of the activation's largest counts as saturated
-
-# On the way up: functions of a Layer, (replicates, lanes) ------------------------------------------------------------
+# On the way up: (layers, replicates, lanes) --------------------------------------------------------------------------
 
 
-def log10_norm_weights(layer: Layer) -> Array:
+def log10_norm_weights(up: UpSums) -> Array:
     """log10 ‖W[k−1]‖_F"""
-    return layer.log10_norm_W
+    return log10_of(up.weights) / 2 + up.log10_gain
 
 
-def log10_rms_outputs(layer: Layer) -> Array:
+def log10_rms_outputs(up: UpSums) -> Array:
     """log10 of the root mean square of r[k]"""
-    return layer.r.log10_norm - log10_of(_size(layer.r.mantissa)) / 2
+    return _log10_root(up.outputs) - log10_of(up.slopes) / 2
 
 
-def slope_mean(layer: Layer) -> Array:
+def slope_mean(up: UpSums) -> Array:
     """mean of phi'(z[k]) over units and batch: for ReLU the share of ones"""
-    return layer.slope_mean
+    return up.slope_total / up.slopes
 
 
-def slope_rms(layer: Layer) -> Array:
+def slope_rms(up: UpSums) -> Array:
     """root mean square of phi'(z[k]) over units and batch"""
-    if layer.slope.dtype == bool:
-        return np.sqrt(layer.slope_mean)
-    slope = Scaled(layer.slope, np.zeros(layer.slope.shape[:-2], np.int64))
-    return 10**slope.log10_norm / np.sqrt(_size(layer.slope))
+    return np.ldexp(np.sqrt(up.slope_squares.squares / up.slopes), up.slope_squares.exponent)
 
 
-def dead_fraction(layer: Layer) -> Array:
+def dead_fraction(up: UpSums) -> Array:
     """share of units that pass no gradient for any sample of the batch (ReLU: z ≤ 0 for all, whatever `at_zero`)"""
-    if layer.silent is None:
-        return np.zeros(layer.slope.shape[:-2])
-    return np.logical_and.reduce(layer.silent, axis=-2).mean(axis=-1)  # batch, then units
+    return up.silent
 
 
-def saturated_fraction(layer: Layer) -> Array:
+def saturated_fraction(up: UpSums) -> Array:
     """share of (unit, sample) pairs with a slope under 1 % of the activation's largest"""
-    if layer.slope.dtype == bool:
-        return 1 - layer.slope_mean
-    return count(flat(np.abs(layer.slope) < SATURATED * layer.activation.slope_bound)) / _size(layer.slope)
+    return up.saturated / up.slopes
 
 
-def output_cosine(layer: Layer) -> Array:
+def output_cosine(up: UpSums) -> Array:
     """mean cosine between two samples' r[k], weighted by length"""
-    return _mean_cosine(layer.r)
+    return _mean_cosine(up.outputs)
 
 
-# On the way down: functions of a BackwardLayer, (depths, replicates, lanes) ------------------------------------------
+# On the way down: (depths, layers, replicates, lanes) ----------------------------------------------------------------
 
 
-def log10_grad_weights(layer: BackwardLayer) -> Array:
-    """log10 ‖∂C/∂W[k−1]‖_F
-
-    ‖rᵀδ‖² = Σ_ij R_ij D_ij with the Gram matrices R = r rᵀ and D = δ δᵀ, each (batch, batch): ∂C/∂W is never formed,
-    unless the batch is so large that forming it is cheaper, or the sum cancels.
-    """
-    r, delta = layer.r_below, layer.delta
-    batch, fan_in, fan_out = r.mantissa.shape[-2], r.mantissa.shape[-1], delta.mantissa.shape[-1]
-    if batch * (fan_in + fan_out) > fan_in * fan_out:
-        return weight_gradient(r, delta).log10_norm
-    return _log10_weight_gradient_by_gram(r, delta)
+def log10_grad_weights(down: DownSums) -> Array:
+    """log10 ‖∂C/∂W[k−1]‖_F"""
+    return _log10_root(down.grad_weights)
 
 
-def log10_grad_biases(layer: BackwardLayer) -> Array:
+def log10_grad_biases(down: DownSums) -> Array:
     """log10 ‖∂C/∂b[k−1]‖, recorded also where there are no biases"""
-    return Scaled(layer.delta.total[..., None, :], layer.delta.exponent).log10_norm
+    return log10_of(down.delta.total) / 2 + down.delta.exponent * LOG10_2
 
 
-def log10_grad_preactivations(layer: BackwardLayer) -> Array:
+def log10_grad_preactivations(down: DownSums) -> Array:
     """log10 ‖∂C/∂z[k]‖_F"""
-    return layer.delta.log10_norm
+    return _log10_root(down.delta)
 
 
-def log10_grad_outputs(layer: BackwardLayer) -> Array:
+def log10_grad_outputs(down: DownSums) -> Array:
     """log10 ‖∂C/∂r[k]‖_F"""
-    return layer.grad_r.log10_norm
+    return _log10_root(down.grad_r)
 
 
-def log10_max_grad_preactivations(layer: BackwardLayer) -> Array:
+def log10_max_grad_preactivations(down: DownSums) -> Array:
     """log10 of the largest magnitude in ∂C/∂z[k]: what a number format must hold"""
-    return layer.delta.log10_largest
+    return log10_of(down.largest) + down.delta.exponent * LOG10_2
 
 
-def log10_activation_factor(layer: BackwardLayer) -> Array:
+def log10_activation_factor(down: DownSums) -> Array:
     """log10 ‖∂C/∂z[k]‖/‖∂C/∂r[k]‖: the share of Step, or of y(1−y)"""
-    return log10_ratio(layer.delta.log10_norm, layer.grad_r.log10_norm)
+    return log10_ratio(_log10_root(down.delta), _log10_root(down.grad_r))
 
 
-def log10_weight_factor(layer: BackwardLayer) -> Array:
+def log10_weight_factor(down: DownSums) -> Array:
     """log10 ‖∂C/∂r[k−1]‖/‖∂C/∂z[k]‖: the share of the weights"""
-    return log10_ratio(layer.grad_below.log10_norm, layer.delta.log10_norm)
+    return log10_ratio(_log10_root(down.grad_below), _log10_root(down.delta))
 
 
-def delta_cosine(layer: BackwardLayer) -> Array:
+def delta_cosine(down: DownSums) -> Array:
     """mean cosine between two samples' ∂C/∂z[k], weighted by length"""
-    return _mean_cosine(layer.delta)
+    return _mean_cosine(down.delta)
 
 
-Measure = Callable[[Layer], Array] | Callable[[BackwardLayer], Array]
+Measure = Callable[[UpSums], Array] | Callable[[DownSums], Array]
 
 FORWARD = {measure.__name__: measure for measure in (
     log10_norm_weights, log10_rms_outputs, slope_mean, slope_rms, dead_fraction, saturated_fraction,
@@ -122,52 +106,12 @@ BACKWARD = {measure.__name__: measure for measure in (
 MEASURES: dict[str, Measure] = BACKWARD | FORWARD
 
 
-def _size(a: Array) -> int:
-    return a.shape[-1] * a.shape[-2]
+def _log10_root(sums: Squares) -> Array:
+    return log10_of(sums.squares) / 2 + sums.exponent * LOG10_2
 
 
-def _mean_cosine(a: Scaled) -> Array:
-    """Σ_{i≠j} ⟨a_i, a_j⟩ / Σ_{i≠j} |a_i||a_j| over the samples of the batch."""
-    if a.mantissa.shape[-2] == 1:
-        return np.full(a.exponent.shape, np.nan)
-    total = a.total.astype(np.float64, copy=False)
-    products = np.vecdot(total, total) - a.squares
-    lengths = np.sqrt(a.lengths)
-    others = np.add.reduce(lengths, axis=-1, keepdims=True) - lengths  # exactly 0 for the only one that is not 0
-    weights = np.vecdot(lengths, others)
-    dominated = weights < CANCELLED * a.squares
+def _mean_cosine(a: Samples) -> Array:
+    """Σ_{i≠j} ⟨a_i, a_j⟩ / Σ_{i≠j} |a_i||a_j| over the samples of the batch; nan where fewer than two are not 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        result = products / weights
-    if np.logical_or.reduce(dominated, axis=None):
-        result[dominated] = _mean_cosine_beside_one(a.mantissa[dominated].astype(np.float64))
-    return result
-
-
-def _mean_cosine_beside_one(a: Array) -> Array:
-    """The same, (n,), for a (n, batch, width) in which the others are lost in the rounding of one long sample."""
-    longest = np.vecdot(a, a).argmax(axis=-1)[:, None, None]
-    one = np.take_along_axis(a, longest, axis=-2)[:, 0]
-    np.put_along_axis(a, longest, 0, axis=-2)  # the others
-    top = largest(a)
-    a /= np.where(top == 0, 1, top)[:, None, None]
-    total, squares = a.sum(axis=-2), np.vecdot(a, a)
-    length = np.sqrt(squares).sum(axis=-1)
-    products = 2 * np.vecdot(one, total) + top * (np.vecdot(total, total) - squares.sum(axis=-1))
-    weights = 2 * np.sqrt(np.vecdot(one, one)) * length + top * (np.square(length) - squares.sum(axis=-1))
-    with np.errstate(invalid="ignore"):
-        return products / weights  # nan where there are no others
-
-
-def _log10_weight_gradient_by_gram(r: Scaled, delta: Scaled) -> Array:
-    R, D = flat(r.gram), flat(delta.gram)
-    total = np.vecdot(R, D).astype(np.float64, copy=False)
-    cancelled = total <= CANCELLED * r.gram_norm * delta.gram_norm  # at least the sum of the magnitudes
-    cancelled |= total < RISKY[r.mantissa.dtype]  # long samples of r meet short ones of delta: products underflow
-    cancelled &= (r.largest > 0) & (delta.largest > 0)
-    result = log10_of(np.maximum(total, 0)) / 2 + (r.exponent + delta.exponent) * LOG10_2
-    for head, replicate, lane in zip(*np.nonzero(cancelled), strict=True):
-        one = replicate, min(lane, r.exponent.shape[1] - 1)  # one lane of r may serve all of delta
-        below = Scaled(r.mantissa[one][None], r.exponent[one][None])
-        above = Scaled(delta.mantissa[head, replicate, lane][None], delta.exponent[head, replicate, lane][None])
-        result[head, replicate, lane] = weight_gradient(below, above).log10_norm[0]
-    return result
+        cosine = (a.total - a.squares) / (a.lengths * a.lengths - a.squares)
+    return np.where(a.dwarfed(a.lengths, a.squares), a.beside_one, cosine)

@@ -18,6 +18,7 @@ Array = np.ndarray
 LOG10_2 = log10(2)
 NOTHING = -(2**40)  # exponent of a lane that is exactly zero: under that of any number
 KEPT = 8  # a lane whose largest magnitude is within 2^±KEPT of 1 is left as it is: its squares are safe in float32 too
+SMALL, LARGE = 2.0 ** (-KEPT - 1), 2.0**KEPT  # what frexp gives an exponent of −KEPT … KEPT
 RISKY = {np.dtype(np.float64): 2.0**-900, np.dtype(np.float32): 2.0**-90}  # a smaller sum of squares may have lost some
 CANCELLED = 2.0**-8  # a sum this small beside the sum of its magnitudes has lost 8 bits
 
@@ -32,8 +33,9 @@ class Scaled:
     def __matmul__(self, W: Weights) -> Scaled:
         """Each lane's product is a BLAS call of its own, so a lane's bits do not depend on its neighbours."""
         product = self.mantissa @ W.base
-        if not W.is_base:
-            product *= W.gain[:, None, None]
+        if W.gain is None:
+            return Scaled(product, self.exponent)
+        product *= W.gain[:, None, None]
         return Scaled(product, self.exponent + W.exponent)
 
     def __add__(self, other: Scaled | None) -> Scaled:
@@ -65,6 +67,23 @@ class Scaled:
         return np.add.reduce(self.lengths, axis=-1)
 
     @cached_property
+    def safe_squares(self) -> tuple[Array, Array]:
+        """Sum of squares and its exponent, (…): the mantissa's, or a closer one where squares may have underflowed."""
+        risky = self.squares < RISKY[self.mantissa.dtype]
+        if not any_of(risky) or not any_of(risky := risky & (self.largest > 0)):
+            return self.squares, self.exponent
+        squares, exponent = self.squares.copy(), self.exponent.copy()
+        top, exponent[risky] = normalised(self.mantissa[risky], self.exponent[risky], keep=0)
+        squares[risky] = np.vecdot(top, top).sum(axis=-1)
+        return squares, exponent
+
+    @cached_property
+    def is_ordinary(self) -> bool:
+        """Whether every lane's largest magnitude is within 2^±KEPT of 1: nothing to normalise, nothing amiss."""
+        top = self.largest  # a nan is in no range
+        return bool(np.minimum.reduce(top, axis=None) >= SMALL and np.maximum.reduce(top, axis=None) < LARGE)
+
+    @cached_property
     def total(self) -> Array:
         """Sum of the samples' mantissas, (…, width)."""
         return np.ones(self.mantissa.shape[-2], self.mantissa.dtype) @ self.mantissa
@@ -80,25 +99,16 @@ class Scaled:
         G = flat(self.gram)
         return np.sqrt(np.vecdot(G, G).astype(np.float64, copy=False))
 
-    @cached_property
+    @property
     def log10_norm(self) -> Array:
         """log10 of the Frobenius norm of each lane, (…)."""
-        result = log10_of(self.squares) / 2 + self.exponent * LOG10_2
-        risky = self.squares < RISKY[self.mantissa.dtype]
-        if risky.any():  # squares may have underflowed: take out the largest magnitude first
-            risky &= self.largest > 0
-            if risky.any():
-                top, exponent = normalised(self.mantissa[risky], self.exponent[risky], keep=0)
-                result[risky] = log10_of(np.vecdot(top, top).sum(axis=-1)) / 2 + exponent * LOG10_2
-        return result
-
-    @cached_property
-    def log10_largest(self) -> Array:
-        """log10 of the largest magnitude of each lane, (…)."""
-        return log10_of(self.largest) + self.exponent * LOG10_2
+        squares, exponent = self.safe_squares
+        return log10_of(squares) / 2 + exponent * LOG10_2
 
     def normalised(self) -> Scaled:
         """The same numbers, their largest magnitude near 1 in every lane; in place: this one is used up."""
+        if self.is_ordinary:
+            return self
         return Scaled(*normalised(self.mantissa, self.exponent, top=self.largest))
 
 
@@ -107,31 +117,28 @@ class Weights:
     """W = gain · 2^exponent · base: base (replicates, 1, fan_in, fan_out) is shared, gain and exponent are (lanes,)."""
 
     base: Array
-    gain: Array
+    gain: Array | None  # None: 1 in every lane
     exponent: Array
 
     @property
     def T(self) -> Weights:
         return Weights(self.base.swapaxes(-1, -2), self.gain, self.exponent)
 
-    @cached_property
-    def is_base(self) -> bool:
-        return bool((self.gain == 1).all())
+    @property
+    def base_squares(self) -> Array:
+        """Sum of squares of the base, (replicates, 1), float64."""
+        base = flat(self.base).astype(np.float64, copy=False)
+        return np.vecdot(base, base)
 
     @property
     def log10_gain(self) -> Array:
-        return log10_of(self.gain) + self.exponent * LOG10_2
-
-    @property
-    def log10_norm(self) -> Array:
-        """log10 ‖W‖_F, (replicates, lanes)."""
-        base = self.base.astype(np.float64, copy=False)
-        return log10_of(np.vecdot(base, base).sum(axis=-1)) / 2 + self.log10_gain
+        """(lanes,)"""
+        return (0.0 if self.gain is None else log10_of(self.gain)) + self.exponent * LOG10_2
 
 
 def base_alone(base: Array) -> Weights:
     """The base draw itself as weights of one lane."""
-    return Weights(base, np.ones(1, base.dtype), np.zeros(1, np.int64))
+    return Weights(base, None, np.zeros(1, np.int64))
 
 
 def split(numbers: Array, dtype: np.dtype) -> tuple[Array, Array]:
@@ -150,6 +157,11 @@ def scaled(values: Array) -> Scaled:
 def flat(array: Array) -> Array:
     """Lanes as vectors: the last two axes as one."""
     return array.reshape(*array.shape[:-2], -1)
+
+
+def any_of(holds: Array) -> bool:
+    """`holds.any()`, at a third of the cost for the few booleans of the lanes."""
+    return bool(np.logical_or.reduce(holds, axis=None))
 
 
 def count(holds: Array) -> Array:
@@ -177,7 +189,7 @@ def normalised(mantissa: Array, exponent: Array, top: Array | None = None, keep:
 
 def shifted(mantissa: Array, shift: Array, out: Array | None = None) -> Array:
     """mantissa · 2^shift, lane by lane; the mantissa itself where no lane is shifted."""
-    if not np.logical_or.reduce(shift, axis=None):
+    if not any_of(shift):
         return mantissa
     if np.maximum.reduce(np.abs(shift), axis=None) < 100:
         return np.multiply(mantissa, np.ldexp(mantissa.dtype.type(1), shift)[..., None, None], out=out)

@@ -10,7 +10,8 @@ from harness.data import draw_batch
 from harness.lanes import Block, Ending, Group, Settings
 from harness.measures import BACKWARD, FORWARD
 from harness.network import BaseDraws
-from harness.scaled import LOG10_2, Scaled, Weights, base_alone, log10_of, scaled, split
+from harness.scaled import LOG10_2, Scaled, Weights, any_of, base_alone, log10_of, scaled, split
+from harness.sums import DownSums, UpSums
 from harness.tables import OK, Records
 
 Array = np.ndarray
@@ -95,35 +96,36 @@ class Turn:
         self.hidden: list[Layer] = []
         self.fails = Fails((self.replicates, self.rising), self.settings.data.batch)
         depth = self.group.endings[0].depth - 1
-        self.forward = {name: np.empty((depth, self.replicates, self.rising)) for name in FORWARD}
+        sums = self._up_sums(depth, self.shared.width)
         for k in range(depth):
-            layer = layer_forward(r, self._rising(self._weights(k)), self._bias(k), self.group.activation)
+            W = self._rising(self._weights(k))
+            layer = layer_forward(r, W, self._bias(k), self.group.activation)
             r = layer.r
             self.hidden.append(layer)
             self.fails.note(layer, k + 1)
-            for name, measure in FORWARD.items():
-                self.forward[name][k] = measure(layer)
+            sums.put(k, layer, W)
+        self.forward = {name: measure(sums) for name, measure in FORWARD.items()}
 
     def _descend(self, lanes: slice, places: range) -> None:
         """The backward passes of some lanes from some endings, deepest first."""
         heads, costs = zip(*(self._head(self.group.endings[place], lanes) for place in places), strict=True)
         shape = costs[0].shape  # (replicates, lanes)
-        values = {name: np.empty((len(heads), heads[0].depth, *shape)) for name in BACKWARD}
+        sums = DownSums(len(heads), heads[0].depth, *shape)
         slope_fails = np.zeros((len(heads), *shape), dtype=np.int64)
         for k, first, layer in backward(self.x, self.hidden, heads, lambda k: self._falling(self._weights(k, lanes))):
             passing = slice(first, first + layer.delta.exponent.shape[0])
-            for name, measure in BACKWARD.items():
-                values[name][passing, k - 1] = measure(layer)
+            sums.put(passing, k, layer)
             if layer.underflows is not None:
                 lost = slope_fails[passing]
                 slope_fails[passing] = np.where(layer.underflows & (lost == 0), k, lost)
-        for j, place in enumerate(places):
-            columns = self._columns(heads[j], {name: v[j] for name, v in values.items()})
-            log10_cost = costs[j]
-            networks = [lane[place] for lane in self.group.networks[lanes]]
+        falling = {name: measure(sums) for name, measure in BACKWARD.items()}
+        for j, (place, head, log10_cost) in enumerate(zip(places, heads, costs, strict=True)):
+            ending = self.group.endings[place]
+            columns = self._columns(ending, head, {name: values[j, : head.depth] for name, values in falling.items()})
             if self.group.scales:
-                log10_cost = self._rescale(columns, log10_cost, self._factors(self.group.endings[place], lanes))
-            self._record(networks, columns, log10_cost, self.fails.of(heads[j]), slope_fails[j])
+                log10_cost = self._rescale(columns, log10_cost, self._factors(ending, lanes))
+            networks = [lane[place] for lane in self.group.networks[lanes]]
+            self._record(networks, columns, log10_cost, self.fails.of(head), slope_fails[j])
 
     def _head(self, ending: Ending, lanes: slice) -> tuple[Head, Array]:
         """The output layer of the networks of one ending, and log10 of their cost."""
@@ -140,13 +142,17 @@ class Turn:
         log10_cost, grad_r = cost_gradient(r, y, self.settings.cost)
         return Head(ending.depth, grad_r, layer, self._falling(W)), log10_cost
 
-    def _columns(self, head: Head, falling: dict[str, Array]) -> dict[str, Array]:
+    def _columns(self, ending: Ending, head: Head, falling: dict[str, Array]) -> dict[str, Array]:
         """Every measure of the networks of one head, (depth, replicates, lanes that went up, or came down)."""
-        columns = {name: values[: head.depth] for name, values in falling.items()}
-        for name, measure in FORWARD.items():
-            top = np.broadcast_to(measure(head.layer), (self.replicates, self.rising))
-            columns[name] = np.concatenate([self.forward[name][: head.depth - 1], top[None]])
-        return columns
+        sums = self._up_sums(1, ending.output_width)
+        sums.put(0, head.layer, self._rising(head.W))
+        rising = {name: np.concatenate([self.forward[name][: head.depth - 1], measure(sums)])
+                  for name, measure in FORWARD.items()}  # fmt: skip
+        return falling | rising
+
+    def _up_sums(self, layers: int, units: int) -> UpSums:
+        slopes = units * self.settings.data.batch
+        return UpSums(layers, self.replicates, self.rising, slopes, self.group.activation.slope_bound)
 
     def _rescale(self, columns: dict[str, Array], log10_cost: Array, factors: tuple[Array, Array]) -> Array:
         """From the lane that went up, and came down, to all lanes: their factors added; returns log10 of the cost.
@@ -188,7 +194,8 @@ class Turn:
         """The hidden W[k], or the output layer of an ending."""
         base = self.shared.output(k.depth, k.output_width) if isinstance(k, Ending) else self.shared.hidden(k)
         gain, exponent = self._gains(*base.shape[-2:])
-        return Weights(base, gain[lanes].astype(self.shared.dtype), exponent[lanes])
+        gain = None if (gain == 1).all() else gain[lanes].astype(self.shared.dtype)
+        return Weights(base, gain, exponent[lanes])
 
     def _rising(self, W: Weights) -> Weights:
         return base_alone(W.base) if self.group.scales else W
@@ -249,7 +256,7 @@ class Fails:
                 self.text[new] = f"forward pass {what} at layer {k}"
         if layer.silent is not None:
             silent = np.logical_and.reduce(layer.silent, axis=-1)
-            if np.logical_or.reduce(silent, axis=None):
+            if any_of(silent):
                 self.silent_at[silent & (self.silent_at == NEVER)] = k
 
     def of(self, head: Head) -> tuple[Array, Array, Array]:

@@ -13,7 +13,8 @@ from harness.lanes import Block, Settings
 from harness.measures import BACKWARD, FORWARD, MEASURES
 from harness.network import Choice, NetworkSpec, draw_parameters
 from harness.run import run_block
-from harness.scaled import Scaled, Weights
+from harness.scaled import Scaled, Weights, base_alone
+from harness.sums import DownSums, UpSums
 from harness.tables import OK
 
 # Every activation with its defaults, and those whose parameters change a piece of code.
@@ -92,20 +93,28 @@ def propagated(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], x: n
     below, up = lane(x), []
     for k, (W, b) in enumerate(zip(weights, biases, strict=True), start=1):
         phi = activation if output == "activation" or k < len(weights) else ACTIVATIONS["linear"]()
-        up.append(layer_forward(below, Weights(W[None, None], np.ones(1), np.zeros(1, np.int64)), lane(b[None]), phi))
+        up.append(layer_forward(below, base_alone(W[None, None]), lane(b[None]), phi))
         below = up[-1].r
     log10_cost, grad_r = cost_gradient(below, lane(y), cost)
-    W = [Weights(W[None, None], np.ones(1), np.zeros(1, np.int64)) for W in weights]
+    W = [base_alone(W[None, None]) for W in weights]
     head = Head(len(up), grad_r, up[-1], W[-1])
     down = {k: layer for k, _, layer in backward(lane(x), up[:-1], [head], W.__getitem__)}
-    return float(log10_cost[0, 0]), up, [down[k] for k in range(1, len(up) + 1)]
+    return float(log10_cost[0, 0]), list(zip(up, W, strict=True)), [down[k] for k in range(1, len(up) + 1)]
 
 
-def columns(up: Sequence[Layer], down: Sequence[BackwardLayer]) -> dict[str, np.ndarray]:
+def columns(up: Sequence[tuple[Layer, Weights]], down: Sequence[BackwardLayer]) -> dict[str, np.ndarray]:
     """Every measure of a network that was propagated, (depth,)."""
-    forward = {name: [measure(layer).ravel()[0] for layer in up] for name, measure in FORWARD.items()}
-    backward = {name: [measure(layer).ravel()[0] for layer in down] for name, measure in BACKWARD.items()}
-    return {name: np.array(column) for name, column in (forward | backward).items()}
+    downs = DownSums(1, len(down), 1, 1)
+    for k, layer in enumerate(down, start=1):
+        downs.put(slice(0, 1), k, layer)
+    rising = []
+    for layer, W in up:
+        rising.append(UpSums(1, 1, 1, layer.slope[0, 0].size, 1.0))
+        rising[-1].put(0, layer, W)
+    forward = {name: [measure(sums).item() for sums in rising] for name, measure in FORWARD.items()}
+    return {name: np.array(column) for name, column in forward.items()} | {
+        name: measure(downs).ravel() for name, measure in BACKWARD.items()
+    }
 
 
 # Comparisons --------------------------------------------------------------------------------------------------------
