@@ -47,6 +47,11 @@ def fingerprint() -> dict[str, str]:
     }
 
 
+def made_with() -> dict[str, str]:
+    """What is kept with every part of a table: parts for which it is equal may stand beside each other."""
+    return {"harness": str(_version("gradient-harness"))} | fingerprint()
+
+
 def _blas() -> str:
     """numpy's BLAS and its kernel; scipy's wheels bring another one, which does no work here."""
     loaded = [info for info in threadpool_info() if info["user_api"] == "blas"]
