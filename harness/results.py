@@ -115,8 +115,6 @@ class Results:
             )
         except ValueError as error:
             raise ResultsError(str(error)) from None
-        except OSError as error:
-            raise ResultsError(f"{error.filename}: cannot be read: {error.strerror}; put the data file back") from None
         return Network(spec, replicate, weights, biases, inputs[0], targets[0])
 
     @cached_property
