@@ -81,6 +81,7 @@ def _version(package: str) -> str | None:
         return None
 
 
+@cache
 def _git() -> dict | None:
     """Commit and dirtiness of the checkout that this code runs from, if it is one."""
     here = Path(__file__).parent

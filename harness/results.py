@@ -84,15 +84,13 @@ class Results:
 
     def draw(self) -> list[Path]:
         """Draw the figures that the config as run names, or else all that apply. Returns the files."""
-        names = self.sweep.figures
+        names, networks = self.sweep.figures, self.networks
         require_figures(names or ())
         chosen = [
-            name
-            for name in (figures.FIGURES if names is None else names)
-            if figures.applies(name, self.networks) is None
+            name for name in (figures.FIGURES if names is None else names) if figures.applies(name, networks) is None
         ]
         folder = self.path / FIGURES
-        return [path for name in chosen for path in figures.save(name, self.rows, self.networks, folder)]
+        return [path for name in chosen for path in figures.save(name, self.rows, networks, folder)]
 
     def summary(self, where: str | None = None) -> list[summary.Table]:
         """What the terminal shows, of the networks for which an expression such as "depth == 64" holds."""

@@ -12,7 +12,7 @@ import pytest
 from command import HARNESS, TINY, environment, files, good, measured, run
 
 import harness
-from harness import driver
+from harness import config, data, driver
 from harness.errors import ConfigError, HarnessError
 
 GOOD = "name: t\nnetwork: {activation: relu, init: he_normal, depth: 8, width: 16}\n"
@@ -47,8 +47,9 @@ ENEMIES = {
     "250,000 digits": (GOOD.encode() + b"seed: " + b"9" * 250_000 + b"\n",
                        "3:7: seed: .inf is too large for a seed; use 9223372036854775807 or less"),
     "30,000 keys": (b"".join(b"%d:\n" % i for i in range(30_000)),
-                    "10000:6: 9999: more than 20000 values; write a range, or split the sweep"),
-    "a binary": (b"\x7fELF\x02\x01\x01\x00" + bytes(range(256)) * 100, "2:118: byte 0x80 is not UTF-8; save the file as UTF-8"),
+                    "5000:6: 4999: more than 10000 values; write a range, or split the sweep"),
+    "a binary": (b"\x7fELF\x02\x01\x01\x00" + bytes(range(256)) * 100,
+                 "2:118: byte 0x80 is not UTF-8; save the file as UTF-8"),
     "a pickle": (b"\x80\x04\x95\x00.", "1:1: byte 0x80 is not UTF-8; save the file as UTF-8"),
     "NUL": (b"name: a\x00b\n", "1:8: character U+0000 is not text; remove it"),
     "UTF-16": (GOOD.encode("utf-16"), "1:1: encoded in UTF-16 or UTF-32; save it as UTF-8"),
@@ -96,8 +97,8 @@ def test_an_enemys_config_is_refused_within_a_second_and_200_mb(tmp_path, import
 def test_those_who_mean_it_can_have_an_absurd_sweep(tmp_path):
     (tmp_path / "c.yaml").write_text(GOOD.replace("8", "2000000"))
     with pytest.raises(ConfigError, match="is more than 1000000; take less, or say --allow-large"):
-        harness.config.load(tmp_path / "c.yaml")
-    assert harness.config.count(harness.config.load(tmp_path / "c.yaml", allow_large=True)) == 1
+        config.load(tmp_path / "c.yaml")
+    assert config.count(config.load(tmp_path / "c.yaml", allow_large=True)) == 1
 
 
 # Names --------------------------------------------------------------------------------------------------------------
@@ -126,7 +127,7 @@ def test_a_question_or_figure_is_a_plain_word(key, value):
     given = {"name": "x", "network": {"activation": "relu", "init": "he_normal", "depth": 1, "width": 2},
              key: [value] if key == "figures" else value}  # fmt: skip
     with pytest.raises(ConfigError, match=rf"{key}(\[0\])?: .* is not a name; use letters, digits and _"):
-        harness.config.from_mapping(given)
+        config.from_mapping(given)
 
 
 # Code ---------------------------------------------------------------------------------------------------------------
@@ -158,8 +159,7 @@ def checkout(folder: Path, text: str = RUNS) -> Path:
 
 @pytest.mark.slow
 def test_a_questions_file_is_run_in_the_users_own_checkout_and_its_path_is_printed(tmp_path):
-    config = checkout(tmp_path)
-    said = good(run("sweep", config, cwd=tmp_path))
+    said = good(run("sweep", checkout(tmp_path), cwd=tmp_path))
     assert said.startswith(f"{tmp_path}/experiments/mine.py: A sentence.\n")
     assert (tmp_path / "experiments/ran").exists()
     (tmp_path / "experiments/ran").unlink()
@@ -170,11 +170,11 @@ def test_a_questions_file_is_run_in_the_users_own_checkout_and_its_path_is_print
 
 def test_a_questions_file_of_another_checkout_is_not_run(tmp_path, monkeypatch):
     mine, theirs = tmp_path / "mine", tmp_path / "theirs"
-    config = checkout(theirs)
+    checkout(theirs)
     mine.mkdir()
     monkeypatch.chdir(mine)
     with pytest.raises(ConfigError) as refused:
-        harness.sweep(config)
+        harness.sweep(theirs / "configs/mine.yaml")
     path = theirs / "experiments/mine.py"
     said = f"experiment: {path} is code of another checkout, and is not run; to run it, cd {theirs}"
     assert str(refused.value) == said
@@ -276,7 +276,7 @@ def with_data(folder: Path) -> Path:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_data_file_that_changes_while_a_sweep_begins_ends_it_with_a_word(tmp_path, workers):
     """Between the reading of the config and the first block; what was computed of the right file stays."""
-    harness.data._recorded.cache_clear()
+    data._recorded.cache_clear()
     prepared = driver.prepare(with_data(tmp_path), out=tmp_path / "r")
     before = (tmp_path / "rows.npy").read_bytes()
     np.save(tmp_path / "rows.npy", np.random.default_rng(1).normal(size=(20, 4)))
@@ -284,7 +284,7 @@ def test_a_data_file_that_changes_while_a_sweep_begins_ends_it_with_a_word(tmp_p
         driver.execute(prepared, workers)
     assert str(refused.value) == f"{tmp_path}/rows.npy: changed since the sweep began; start again with --fresh"
     (tmp_path / "rows.npy").write_bytes(before)
-    harness.data._recorded.cache_clear()
+    data._recorded.cache_clear()
     assert len(harness.sweep(tmp_path / "c.yaml", out=tmp_path / "r").networks) == 16
 
 

@@ -1,6 +1,7 @@
 """What a sweep survives, done for real: killed at every step of writing a file, disks that are full or read-only,
 parts that rot, manifests that are lost, two runs at once. docs/reliability.md has the counts."""
 
+import fcntl
 import json
 import os
 import random
@@ -32,7 +33,8 @@ from command import (
 )
 
 import harness
-from harness import store
+from harness import driver, store
+from harness.environment import made_with
 from harness.errors import HarnessError, ResultsError
 from harness.failpoints import VARIABLE
 
@@ -328,13 +330,12 @@ def test_a_part_with_one_byte_changed_anywhere_is_found_named_and_computed_again
         content = bytearray(part.read_bytes())
         content[draw.randrange(len(content))] ^= draw.randrange(1, 256)
         part.write_bytes(content)
-        for read in (lambda: harness.load(folder).networks, lambda: harness.load(folder).summary()):
-            with pytest.raises(ResultsError) as refused:
-                read()
-            assert str(refused.value) == f"{part}: does not match its checksum; run the sweep again to replace it"
+        with pytest.raises(ResultsError) as refused:
+            harness.load(folder).summary()
+        assert str(refused.value) == f"{part}: does not match its checksum; run the sweep again to replace it"
         said: list[str] = []
-        prepared = harness.driver.prepare(SMALL, out=folder)
-        harness.driver.execute(prepared, 1, note=said.append)
+        prepared = driver.prepare(SMALL, out=folder)
+        driver.execute(prepared, 1, note=said.append)
         assert said == [f"{part}: does not match its checksum; it is computed again"]
         assert kept(folder) == expected
 
@@ -437,6 +438,17 @@ def test_a_second_run_ends_at_once_even_where_checksums_would_take_long(holder, 
         assert seconds < max(1, 1.5 * imports)  # 0.8 where imports take 0.7; more where the processor is slower
 
 
+def test_checksums_come_after_the_lock(small, tmp_path, monkeypatch):
+    shutil.copytree(small, tmp_path / "r")
+    looked: list[Path] = []
+    monkeypatch.setattr(store, "done", lambda folder: looked.append(folder) or ({}, []))
+    with (tmp_path / "r/.lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(ResultsError, match="in use by another run"):
+            harness.sweep(SMALL, out=tmp_path / "r")
+    assert looked == []
+
+
 @pytest.mark.slow
 def test_a_lock_ends_with_its_process_even_where_its_workers_live_on(holder, tmp_path):
     holder.kill()
@@ -481,7 +493,7 @@ def test_blocks_of_another_kernel_are_not_mixed_in_silence(tmp_path):
     if "Nehalem" not in theirs[0]["blas"]:
         pytest.skip(f"this BLAS has no such kernel: {theirs[0]['blas']}")
     before = kept(tmp_path / "r")
-    ours = harness.environment.made_with()
+    ours = made_with()
     told = "4 finished blocks were made with other software or on another processor, where the last digits may differ:"
     change = f"  blas: {theirs[0]['blas']} -> {ours['blas']}"
     refused, nothing_to_do, mixed, same = commands(
@@ -503,12 +515,12 @@ def test_blocks_of_another_kernel_are_not_mixed_in_silence(tmp_path):
 
 
 def test_results_of_another_version_are_not_mixed_in_silence(tmp_path, monkeypatch):
-    monkeypatch.setattr("harness.driver.made_with", lambda: {**harness.environment.made_with(), "harness": "0.0.9"})
+    monkeypatch.setattr("driver.made_with", lambda: {**made_with(), "harness": "0.0.9"})
     harness.sweep(SMALL, out=tmp_path / "r")
     monkeypatch.undo()
     with pytest.raises(ResultsError) as refused:
         harness.sweep(SMALL, out=tmp_path / "r", replicates=3)
-    version = harness.environment.made_with()["harness"]
+    version = made_with()["harness"]
     assert f"\n  harness: 0.0.9 -> {version}\n" in str(refused.value)
     assert len(harness.load(tmp_path / "r").networks) == 8
     with pytest.warns(UserWarning, match="1 finished blocks"):
