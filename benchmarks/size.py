@@ -17,9 +17,10 @@ import pyarrow as pa
 from harness import config, store
 from harness.environment import made_with
 from harness.folder import CONFIG, LAYERS, NETWORKS
+from harness.lanes import Settings
 from harness.plan import plan
 from harness.results import Results
-from harness.run import Settings, run_block
+from harness.run import run_block
 
 GIVEN = {
     "name": "size",

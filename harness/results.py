@@ -86,8 +86,11 @@ class Results:
         """Draw the figures that the config as run names, or else all that apply. Returns the files."""
         names, networks = self.sweep.figures, self.networks
         require_figures(names or ())
+        some = self.sweep.record_layers is not None
         chosen = [
-            name for name in (figures.FIGURES if names is None else names) if figures.applies(name, networks) is None
+            name
+            for name in (figures.FIGURES if names is None else names)
+            if figures.applies(name, networks) is None and not (some and figures.needs_every_layer(name))
         ]
         folder = self.path / FIGURES
         return [path for name in chosen for path in figures.save(name, self.rows, networks, folder)]

@@ -38,7 +38,7 @@ from harness.environment import made_with
 from harness.errors import HarnessError, ResultsError
 from harness.failpoints import VARIABLE
 
-SOAK = "HARNESS_SOAK" in os.environ  # set by `make soak`: more of everything
+SOAK = os.environ.get("SOAK")  # set by `make soak`: more of everything
 DRAWN = TINY.replace("[]", "[gradient_profile]")
 SEVERAL = TINY.replace("width: 8", "width: [8, 9, 10, 11]").replace("[1, 3]", "[1, 40]")  # four blocks
 ENDLESS = TINY.replace("[1, 3]", "100000").replace("width: 8", "width: 512")  # days of work: refused before or never

@@ -299,6 +299,14 @@ def test_no_figures_means_none_and_no_word_means_all_that_apply(tmp_path):
     assert [path.name for path in chosen.draw()] == ["gradient_profile.png", "gradient_profile.svg"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("thinned", [3, [1, 2, 9]])
+def test_sweeps_that_record_some_layers_are_drawn_where_that_is_enough(tmp_path, thinned):
+    given = {key: value for key, value in BASE.items() if key != "figures"} | {"record_layers": thinned}
+    drawn = {path.stem for path in harness.sweep(given, out=tmp_path / "r").draw()}
+    assert "gradient_profile" in drawn and "step_against_sigmoid" not in drawn
+
+
 def test_a_run_that_ends_while_another_waits_is_not_written_over(tmp_path):
     """Both read the empty folder; the second finds, once it holds the folder, what the first has left."""
     one, other = (driver.prepare(BASE | {"seed": seed}, out=tmp_path / "r") for seed in (0, 1))
