@@ -43,7 +43,7 @@ MUTANTS = {  # what is swapped in: the file, its text, what stands in its place,
     "a lock that is a plain file": (
         "folder.py",
         "            return fcntl.flock(lock, kind | fcntl.LOCK_NB)\n        except BlockingIOError:\n",
-        "            if (lock.seek(0) or lock.read()) and kind == fcntl.LOCK_EX:\n                raise BlockingIOError\n"
+        "            if (lock.seek(0) or lock.read()) and kind == fcntl.LOCK_EX: raise BlockingIOError\n"
         "            return\n        except BlockingIOError:\n",
         "test_store.py::test_a_lock_file_of_a_process_that_is_gone_holds_nothing",
     ),
