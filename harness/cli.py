@@ -62,20 +62,26 @@ def sweep(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be computed, and end.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Remove the results that are there and start over.")] = False,
     allow_large: Annotated[bool, typer.Option("--allow-large", help="Accept a sweep of absurd size.")] = False,
+    mixed: Annotated[bool, typer.Option("--mixed", help="Go on from results made with other software or another processor; the last digits may differ.")] = False,  # noqa: E501
 ) -> None:
     """Run a sweep: networks, tables, figures, summary. What is there already is not computed again."""
     count = _workers(workers)
+    from harness import folder
+    from harness.config import read  # before what is heavy: nonsense, and a folder in use, are told within a second
+
+    given = read(config, set_, replicates, allow_large)
+    folder.require_free(folder.results_folder(given.name, out))
     from harness import driver
 
-    prepared = driver.prepare(config, set_, replicates, out, fresh, allow_large)
+    prepared = driver.prepare(given, out=out, fresh=fresh, mixed=mixed)
     if dry_run:
         _print_plan(prepared, driver.how_many(count, prepared.plan))
         return
     if prepared.question:
-        _say(f"{prepared.question.path}: {prepared.question.sentence}")
+        _say(_printable(f"{prepared.question.path}: {prepared.question.sentence}"))
     progress = _progress(prepared)
     with _interruptible(), progress as report:
-        driver.execute(prepared, count, report)
+        driver.execute(prepared, count, report, note=lambda line: _say(line, err=True))
     _print_written(prepared.folder)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.errors import HarnessError
 from harness.problems import shown
 from harness.streams import INPUTS, ROWS, TARGETS, Streams
 
@@ -20,6 +21,8 @@ Array = np.ndarray
 SUFFIXES = (".npy", ".npz", ".csv", ".parquet")
 _NUMERIC = {*(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), "halffloat", "float", "double"}
 MAX_BYTES = 10**9  # of a file, and of what it becomes in float64
+MAX_COLUMNS = 10**5
+MAX_HEADER = 4 * 10**6  # bytes of a table's first line
 MAX_CSV_BYTES = MAX_BYTES // 4  # text of two characters a number takes four times the room in float64
 
 
@@ -106,12 +109,16 @@ def file_digest(path: Path) -> str:
 
 @lru_cache(maxsize=1)
 def _recorded(path: Path, sha256: str | None) -> Dataset:
-    if sha256 is not None and file_digest(path) != sha256:
+    try:
+        changed = sha256 is not None and file_digest(path) != sha256
+    except OSError as error:
+        raise _Refused(f"{path}: cannot be read: {error.strerror}; put the data file back") from None
+    if changed:
         raise _Refused(f"{path}: changed since the sweep began; start again with --fresh")
     return load_dataset(path)
 
 
-class _Refused(ValueError):
+class _Refused(HarnessError, ValueError):
     """Says in full what is wrong with a file."""
 
 
@@ -155,6 +162,11 @@ def _read_npz(path: Path) -> Dataset:
 def _read_csv(path: Path) -> Dataset:
     from pyarrow import csv  # here and below: a quarter of a second that only tables need
 
+    with path.open("rb") as file:
+        header = file.readline(MAX_HEADER)
+    if len(header) == MAX_HEADER:
+        raise _Refused(f"{path}: the first line is longer than {MAX_HEADER // 10**6} MB; it names the columns")
+    _require_columns(path, header.count(b",") + 1)
     table = csv.read_csv(path, read_options=csv.ReadOptions(use_threads=False))
     if all(_is_number(name) for name in table.column_names):
         raise _Refused(f"{path}: the first line holds numbers; it names the columns")
@@ -166,9 +178,13 @@ def _read_parquet(path: Path) -> Dataset:
 
     with parquet.ParquetFile(path) as file:
         metadata = file.metadata
+        _require_columns(path, metadata.num_columns)
         groups = (metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
         # Both: a run-length encoded column of 10^10 equal numbers takes a few bytes on disk.
         _require_room(path, max(sum(groups), 8 * metadata.num_rows * metadata.num_columns))
+        for field in file.schema_arrow:  # before anything is unpacked: a dictionary may hold one long word, many times
+            if str(field.type) not in _NUMERIC:
+                raise _Refused(f"{path}: column {shown(field.name)}: {field.type} is not a number; drop the column")
         return _from_table(path, file.read(use_threads=False))
 
 
@@ -235,6 +251,11 @@ def _classes(path: Path, labels: Array, rows: int, name: str) -> tuple[Array, in
 def _require_room(path: Path, size: int, limit: int = MAX_BYTES) -> None:
     if size > limit:
         raise _Refused(f"{path}: {size / 1e6:.0f} MB of data, more than {limit / 1e6:.0f} MB; take fewer rows")
+
+
+def _require_columns(path: Path, count: int) -> None:
+    if count > MAX_COLUMNS:
+        raise _Refused(f"{path}: {count:,} columns, more than {MAX_COLUMNS:,}; take fewer")
 
 
 def _listed(names: set[str]) -> str:

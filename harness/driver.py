@@ -1,22 +1,22 @@
 """The plan carried out: blocks → executor → parts on disk, then figures. What is finished is never computed again."""
 
-import fcntl
 import os
-import shutil
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
 from harness import config, store
-from harness.environment import environment
-from harness.errors import HarnessError, ResultsError
+from harness.environment import environment, made_with
+from harness.errors import ConfigError, HarnessError, ResultsError
 from harness.executors import completed, cores, executor
+from harness.folder import CONFIG, MANIFEST, clear, held, is_ours, require_free, results_folder
 from harness.lanes import Block, Settings
 from harness.plan import Plan, PlannedBlock, plan, work
 from harness.questions import Question, load_question
@@ -25,7 +25,7 @@ from harness.run import run_block
 from harness.tables import Tables
 
 SERIAL_WORK = 2e10  # with less to do than this, two seconds, starting workers is not worth their time
-OURS = ("manifest.json", "claims.json", "figures", "networks", "layers", "config.yaml")  # last what says they are ours
+ONLY_SHOWN = ("experiment", "figures")  # keys that change no table; thresholds decide the column `regime`
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
-Config = str | os.PathLike | Mapping
+Config = str | os.PathLike | Mapping | config.Sweep
 
 
 @dataclass(frozen=True)
@@ -50,59 +50,73 @@ class Prepared:
     sweep: config.Sweep
     plan: Plan
     folder: Path
-    config_folder: Path
     question: Question | None
     replaces: bool = False  # what the folder holds
+    mixed: bool = False  # may stand beside blocks that were made elsewhere
+
+    @property
+    def as_run(self) -> config.Sweep:
+        """With the question's figures written out: whoever reads the results runs nobody's file."""
+        figures = self.question.figures if self.question and self.sweep.figures is None else self.sweep.figures
+        return self.sweep.model_copy(update={"figures": figures})
 
 
 def prepare(given: Config, overrides: Sequence[str] = (), replicates: int | None = None,
-            out: str | os.PathLike | None = None, fresh: bool = False,
-            allow_large: bool = False) -> Prepared:  # fmt: skip
+            out: str | os.PathLike | None = None, fresh: bool = False, allow_large: bool = False,
+            mixed: bool = False) -> Prepared:  # fmt: skip
     """Read and check a config, and see what its results folder holds already. Writes nothing.
 
-    Raises ConfigError for a config that cannot be run, ResultsError for a folder that holds something else.
+    Raises ConfigError for a config that cannot be run, ResultsError for a folder that holds something else, or is held.
     """
-    if replicates is not None:
-        overrides = [*overrides, f"replicates={replicates}"]
-    sweep, config_folder = _read(given, overrides, allow_large)
-    question = load_question(sweep.experiment, config_folder) if sweep.experiment else None
+    sweep = given if isinstance(given, config.Sweep) else config.read(given, overrides, replicates, allow_large)
+    question = load_question(sweep.experiment, sweep.folder) if sweep.experiment else None
     require_figures(sweep.figures or (question.figures if question else ()))
-    folder = Path(out) if out is not None else Path("results") / sweep.name
-    finished = _finished(folder, sweep, fresh)
-    return Prepared(sweep, _plan(sweep, finished), folder, config_folder, question, replaces=fresh)
+    folder = results_folder(sweep.name, out)
+    require_free(folder)
+    planned = _plan(sweep, _held_already(folder, sweep, fresh, mixed)[0])
+    return Prepared(sweep, planned, folder, question, replaces=fresh, mixed=mixed)
 
 
 def sweep(given: Config, *, overrides: Sequence[str] = (), replicates: int | None = None,
           out: str | os.PathLike | None = None, workers: int | str = 1, fresh: bool = False,
-          allow_large: bool = False, report: Report | None = None) -> Results:  # fmt: skip
+          allow_large: bool = False, mixed: bool = False, report: Report | None = None) -> Results:  # fmt: skip
     """Run a sweep, given as a config's path or as a mapping, and draw its figures.
 
     `workers` is a number of processes or "auto"; a script that asks for more than one needs the usual
     `if __name__ == "__main__":`. Results go to results/<name>/ under the current folder, or to `out`.
     """
-    prepared = prepare(given, overrides, replicates, out, fresh, allow_large)
-    execute(prepared, workers, report)
+    execute(prepared := prepare(given, overrides, replicates, out, fresh, allow_large, mixed), workers, report)
     results = Results(prepared.folder)
     results.draw()
     return results
 
 
-def execute(prepared: Prepared, workers: int | str = "auto", report: Report | None = None) -> None:
-    """Compute the blocks that are not there yet and write them; the manifest last."""
+def execute(prepared: Prepared, workers: int | str = "auto", report: Report | None = None,
+            note: Callable[[str], None] = warnings.warn) -> None:  # fmt: skip
+    """Compute the blocks that are not there yet and write them.
+
+    `note` is called with a line for each damaged part that is computed again, and where what is there was made
+    elsewhere. The manifest is written before the first block, so that what an interrupted run leaves can be read,
+    and again at the end.
+    """
     folder = prepared.folder
-    with _held(folder):
-        finished = _finished(folder, prepared.sweep, prepared.replaces)  # again: another run may have ended since
+    with held(folder):
+        finished, notes = _held_already(folder, prepared.sweep, prepared.replaces, prepared.mixed)  # it is ours now
+        for line in notes:
+            note(line)
         if prepared.replaces:
-            _clear(folder)
+            clear(folder)
         prepared = replace(prepared, plan=_plan(prepared.sweep, finished))
         store.tidy(folder, keep=finished.values())
-        store.write_text(folder / "config.yaml", config.dump(prepared.sweep))
+        store.write_text(folder / CONFIG, config.dump(prepared.as_run))
         started = time.monotonic()
         count = how_many(workers, prepared.plan)
+        made = list(finished.values())
+        store.write_json(folder / MANIFEST, _manifest(prepared, count, None, made))
         with closing(_computed(prepared.plan, count, report)) as computed:  # closing ends the workers, whatever happens
             for block, tables in computed:
-                store.commit(folder, block.name, tables.layers, tables.networks)
-        store.write_json(folder / "manifest.json", _manifest(prepared, count, time.monotonic() - started))
+                store.commit(folder, block.name, tables.layers, tables.networks, made_with())
+        store.write_json(folder / MANIFEST, _manifest(prepared, count, time.monotonic() - started, made))
 
 
 def how_many(workers: int | str, planned: Plan) -> int:
@@ -112,12 +126,6 @@ def how_many(workers: int | str, planned: Plan) -> int:
     return max(1, min(int(workers), len(planned.blocks)))
 
 
-def _read(given: Config, overrides: Sequence[str], allow_large: bool) -> tuple[config.Sweep, Path]:
-    if isinstance(given, Mapping):
-        return config.from_mapping(given, overrides=overrides, allow_large=allow_large), Path(".")
-    return config.load(Path(given), overrides, allow_large=allow_large), Path(given).parent
-
-
 def _plan(sweep: config.Sweep, finished: Iterable[str]) -> Plan:
     settings = Settings(
         sweep.seed, sweep.data_spec(), sweep.cost, sweep.dtype, sweep.thresholds.decades, sweep.record_layers
@@ -125,63 +133,49 @@ def _plan(sweep: config.Sweep, finished: Iterable[str]) -> Plan:
     return plan(config.expand(sweep), settings, sweep.replicates, finished)
 
 
-def _finished(folder: Path, sweep: config.Sweep, fresh: bool) -> dict[str, Path]:
-    """Blocks that are there already. Raises ResultsError where the folder holds another sweep, or something else."""
-    if not folder.exists():
-        return {}
-    if not folder.is_dir():
-        raise ResultsError(f"{folder}: a file, not a folder; choose another with --out")
-    if not _is_ours(folder):
-        if any(not path.name.startswith(".") for path in folder.iterdir()):
-            raise ResultsError(f"{folder}: not a results folder, and not empty; choose another with --out")
-        return {}
-    if fresh:
-        return {}
-    before = Results(folder).sweep
+def _held_already(folder: Path, sweep: config.Sweep, fresh: bool, mixed: bool) -> tuple[dict[str, Path], list[str]]:
+    """Blocks that are there, whole, and what is to be said of them.
+
+    Raises ResultsError where the folder holds another sweep, something else, or what was made elsewhere and would stand
+    beside what this run computes.
+    """
+    if not is_ours(folder) or fresh:
+        return {}, []
+    before = _swept_before(folder)
     gains = before.replicates <= sweep.replicates
-    other = [f"  {change}" for change in config.differences(before, sweep) if change.where != "replicates" or not gains]
+    other = [f"  {change}" for change in config.differences(before, sweep)
+             if change.where not in ONLY_SHOWN and not (change.where == "replicates" and gains)]  # fmt: skip
     if other:
         lines = [f"{folder} holds the results of another config:", *other,
                  "start over with --fresh, or keep both with --out FOLDER"]  # fmt: skip
         raise ResultsError("\n".join(lines))
-    return store.done(folder)[0]
+    finished, damaged = store.done(folder)
+    notes = [f"{line}; it is computed again" for line in damaged]
+    elsewhere = made_elsewhere(finished.values())
+    if elsewhere and _plan(sweep, finished).blocks and not mixed:
+        raise ResultsError("\n".join([*elsewhere, "compute all of it here with --fresh, keep both with --out FOLDER, "
+                                       "or say --mixed to have both in one table"]))  # fmt: skip
+    return finished, [*notes, "\n".join(elsewhere)] if elsewhere else notes
 
 
-def _is_ours(folder: Path) -> bool:
-    """A config.yaml alone does not make a results folder, which --fresh may empty: a run leaves more."""
-    return (folder / "config.yaml").is_file() and any((folder / name).exists() for name in (".lock", store.NETWORKS))
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """The folder, made if need be and locked against a second run; the lock ends with the process."""
+def _swept_before(folder: Path) -> config.Sweep:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        opened = (folder / ".lock").open("a+")
-    except OSError as error:
-        raise ResultsError(f"{folder}: cannot be written: {error.strerror}; choose another with --out") from None
-    with opened as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise ResultsError(
-                f"{folder}: in use by another run (process {lock.read().strip()}); wait for it"
-            ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
+        return config.load(folder / CONFIG, allow_large=True, read_data=False)
+    except ConfigError as error:
+        remedy = "put it back, start over with --fresh, or choose another folder with --out"
+        raise ResultsError(f"{error.problems[0]}\n{folder} does not say any more what it holds; {remedy}") from None
 
 
-def _clear(folder: Path) -> None:
-    """Remove the results of an earlier sweep, and only those."""
-    for name in OURS:
-        path = folder / name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+def made_elsewhere(networks: Iterable[Path]) -> list[str]:
+    """What finished blocks, given by their networks parts, were made with that is not what would make them now."""
+    here = made_with()
+    others = [other for other in map(store.made_with, networks) if other != here]
+    if not others:
+        return []
+    kinds = {name: sorted({other.get(name, "not recorded") for other in others} - {now}) for name, now in here.items()}
+    return [f"{len(others)} finished blocks were made with other software or on another processor, where the last "
+            "digits may differ:",
+            *(f"  {name}: {'; '.join(then)} -> {here[name]}" for name, then in kinds.items() if then)]  # fmt: skip
 
 
 def _computed(planned: Plan, workers: int, report: Report | None) -> Iterator[tuple[PlannedBlock, Tables]]:
@@ -238,15 +232,18 @@ def estimate(planned: Plan, workers: int) -> float:
     return sum(block.work for block in planned.blocks) / speed / workers
 
 
-def _manifest(prepared: Prepared, workers: int, seconds: float) -> dict:
+def _manifest(prepared: Prepared, workers: int, seconds: float | None, before: Sequence[Path]) -> dict:
+    """`seconds` are null until the run has ended; `made_with` has an entry for each way that parts were made."""
     sweep, planned = prepared.sweep, prepared.plan
+    ways = [*map(store.made_with, before), *([made_with()] if planned.blocks else [])]
     return {
         "name": sweep.name,
         "seed": sweep.seed,
         "replicates": sweep.replicates,
-        "networks": len(config.expand(sweep)) * sweep.replicates,
+        "networks": config.count(sweep) * sweep.replicates,
         "last_run": {"networks": planned.networks, "layers": planned.layers, "blocks": len(planned.blocks),
-                     "workers": workers, "seconds": round(seconds, 3)},
-        "config_folder": os.path.relpath(prepared.config_folder, prepared.folder),
+                     "workers": workers, "seconds": seconds and round(seconds, 3)},
+        "config_folder": os.path.relpath(sweep.folder, prepared.folder),
         "environment": environment(),
+        "made_with": [way for place, way in enumerate(ways) if way not in ways[:place]],
     }  # fmt: skip

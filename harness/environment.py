@@ -47,6 +47,11 @@ def fingerprint() -> dict[str, str]:
     }
 
 
+def made_with() -> dict[str, str]:
+    """What is kept with every part of a table: parts for which it is equal may stand beside each other."""
+    return {"harness": str(_version("gradient-harness"))} | fingerprint()
+
+
 def _blas() -> str:
     """numpy's BLAS and its kernel; scipy's wheels bring another one, which does no work here."""
     loaded = [info for info in threadpool_info() if info["user_api"] == "blas"]
@@ -76,6 +81,7 @@ def _version(package: str) -> str | None:
         return None
 
 
+@cache
 def _git() -> dict | None:
     """Commit and dirtiness of the checkout that this code runs from, if it is one."""
     here = Path(__file__).parent

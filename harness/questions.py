@@ -18,18 +18,31 @@ class Question:
 
 
 def load_question(name: str, config_folder: Path) -> Question:
-    """experiments/<name>.py in the checkout that holds the config, and from nowhere else.
+    """experiments/<name>.py in the user's own checkout, the one that holds the config, and from nowhere else.
 
-    Raises ConfigError where there is no such file, or it is not one.
+    Raises ConfigError where there is no such file, it is somebody else's, or it is not a question's.
     """
-    path = config_folder.resolve().parent / "experiments" / f"{name}.py"
-    if not path.is_file():
-        raise ConfigError(f"experiment: there is no {path}; name a file of the folder experiments/ beside the config's")
+    path = _file_of(name, config_folder)
     module = _run(path)
     figures = getattr(module, "FIGURES", None)
     if not module.__doc__ or not isinstance(figures, tuple):
         raise ConfigError(f"{path}: a question's file begins with its sentence, and names its figures: FIGURES = (…,)")
     return Question(path, first_line(module.__doc__), figures)
+
+
+def _file_of(name: str, config_folder: Path) -> Path:
+    """Its code is run, so it must lie in a checkout that the user stands in, and be no link out of it: a config that
+    came from elsewhere brings no code along."""
+    folder = config_folder.resolve()
+    root = folder.parent if folder.name == "configs" else folder
+    path = root / "experiments" / f"{name}.py"
+    if not path.is_file():
+        raise ConfigError(f"experiment: there is no {path}; name a file of the folder experiments/ beside the config's")
+    if not Path.cwd().is_relative_to(root):
+        raise ConfigError(f"experiment: {path} is code of another checkout, and is not run; to run it, cd {root}")
+    if path.resolve() != path:
+        raise ConfigError(f"experiment: {path} is a link to {path.resolve()}, and is not run; copy the file")
+    return path
 
 
 def sentence(path: Path) -> str:
@@ -48,5 +61,8 @@ def _run(path: Path) -> ModuleType:
     """The module, compiled here: importing it would leave a __pycache__ beside the question."""
     module = ModuleType(f"experiments.{path.stem}")
     module.__file__ = str(path)
-    exec(compile(path.read_bytes(), path, "exec"), module.__dict__)
+    try:
+        exec(compile(path.read_bytes(), path, "exec"), module.__dict__)
+    except Exception as error:
+        raise ConfigError(f"{path}: {type(error).__name__}: {error}; mend the question's file") from error
     return module

@@ -13,8 +13,9 @@ import pandas as pd
 from harness import config, figures, store, summary
 from harness.data import draw_batch
 from harness.errors import ConfigError, ResultsError
+from harness.folder import CONFIG, FIGURES, LAYERS, MANIFEST, NETWORKS
+from harness.layer_rows import Rows, over_layers
 from harness.network import Network, NetworkSpec, draw_parameters
-from harness.questions import load_question
 
 
 @dataclass(frozen=True)
@@ -24,51 +25,80 @@ class Results:
     path: Path
 
     @cached_property
+    def parts(self) -> dict[str, list[Path]]:
+        """The parquet files of each table, whose checksums were found right."""
+        return store.parts(self.path)
+
+    @cached_property
     def layers(self) -> pd.DataFrame:
-        """One row per network and layer; columns as the README lists them."""
-        return store.read(self.path, store.LAYERS)
+        """One row per network and layer; columns as the README lists them. All of them: `rows` takes some."""
+        return store.read_parts(self.parts, LAYERS)
 
     @cached_property
     def networks(self) -> pd.DataFrame:
         """One row per network."""
-        return store.read(self.path, store.NETWORKS)
+        return store.read_parts(self.parts, NETWORKS)
+
+    @property
+    def rows(self) -> Rows:
+        """The table `layers` as it lies on the disk, of which figures and summary take the columns they need."""
+        return Rows(tuple(self.parts[LAYERS]))
 
     @cached_property
     def manifest(self) -> dict:
-        """Versions, machine, counts and times of the last run; empty if there is none."""
+        """Versions, machine, counts and times of the last run; without its file, what config and parts say of them."""
+        return self._manifest_file or self._manifest_again()
+
+    @cached_property
+    def _manifest_file(self) -> dict | None:
+        """As it was written; None where it is lost or damaged."""
         try:
-            return json.loads((self.path / "manifest.json").read_text(encoding="utf-8"))
+            manifest = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return {}
+            return None
+        return manifest if isinstance(manifest, dict) and isinstance(manifest.get("config_folder"), str) else None
+
+    def _manifest_again(self) -> dict:
+        """What a manifest says that follows from the config and the parts."""
+        ways = [store.made_with(path) for path in self.parts[NETWORKS]]
+        return {
+            "name": self.sweep.name,
+            "seed": self.sweep.seed,
+            "replicates": self.sweep.replicates,
+            "networks": len(self.networks),
+            "config_folder": os.path.relpath(self.config_folder, self.path),
+            "made_with": [way for place, way in enumerate(ways) if way not in ways[:place]],
+        }
 
     @cached_property
     def config_folder(self) -> Path:
-        """Where the config was that was run."""
-        return Path(os.path.normpath(self.path / self.manifest.get("config_folder", ".")))
+        """Where the config was; if that is lost, configs/ beside the folder of results, or else the results' own."""
+        usual = Path("..", "..", "configs")
+        written = (self._manifest_file or {}).get("config_folder", usual if (self.path / usual).is_dir() else ".")
+        return Path(os.path.normpath(self.path / written))
 
     @cached_property
     def sweep(self) -> config.Sweep:
         """The config as it was run. Raises ConfigError where it can no longer be read."""
-        return config.load(self.path / "config.yaml", allow_large=True, folder=self.config_folder, read_data=False)
+        return config.load(self.path / CONFIG, allow_large=True, folder=self.config_folder, read_data=False)
 
     def draw(self) -> list[Path]:
-        """Draw the figures that the config names, or its question, or else all that apply. Returns the files."""
-        names = self.sweep.figures
-        if names is None and self.sweep.experiment:
-            names = load_question(self.sweep.experiment, self.config_folder).figures
+        """Draw the figures that the config as run names, or else all that apply. Returns the files."""
+        names, networks = self.sweep.figures, self.networks
         require_figures(names or ())
+        some = self.sweep.record_layers is not None
         chosen = [
             name
             for name in (figures.FIGURES if names is None else names)
-            if figures.applies(name, self.networks) is None
+            if figures.applies(name, networks) is None and not (some and figures.needs_every_layer(name))
         ]
-        folder = self.path / "figures"
-        return [path for name in chosen for path in figures.save(name, self.layers, self.networks, folder)]
+        folder = self.path / FIGURES
+        return [path for name in chosen for path in figures.save(name, self.rows, networks, folder)]
 
     def summary(self, where: str | None = None) -> list[summary.Table]:
         """What the terminal shows, of the networks for which an expression such as "depth == 64" holds."""
         networks = self.networks if where is None else _chosen(self.networks, where)
-        dead = summary.dead_units(store.read(self.path, store.LAYERS, columns=summary.LAYER_COLUMNS))
+        dead = over_layers(self.rows, networks, ["dead_fraction"])[0]["dead_fraction"]
         tables = [summary.summary(networks, dead), summary.paired(figures.paired(networks)), summary.troubles(networks)]
         return [table for table in tables if table]
 
@@ -86,8 +116,6 @@ class Results:
             )
         except ValueError as error:
             raise ResultsError(str(error)) from None
-        except OSError as error:
-            raise ResultsError(f"{error.filename}: cannot be read: {error.strerror}; put the data file back") from None
         return Network(spec, replicate, weights, biases, inputs[0], targets[0])
 
     @cached_property

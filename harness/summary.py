@@ -8,7 +8,6 @@ import pandas as pd
 
 COORDINATES = (
     "activation", "init", "weight_scale", "bias_scale", "width", "input_width", "output_width", "output")  # fmt: skip
-LAYER_COLUMNS = ("network", "depth", "layer", "dead_fraction")
 MOST_ROWS = 40
 
 
@@ -25,7 +24,7 @@ class Table:
 def summary(networks: pd.DataFrame, dead: pd.Series) -> Table:
     """Per activation and init, and whatever else varies: slope, regime by depth, dead units, where float32 reads 0.
 
-    `dead`: the dead fraction of each network, indexed by its key, from `dead_units`.
+    `dead`: the mean dead fraction over the hidden layers of each network, indexed by its key.
     """
     varying = varying_coordinates(networks)
     networks = networks.assign(dead=networks["network"].astype(str).map(dead))
@@ -51,13 +50,6 @@ def varying_coordinates(networks: pd.DataFrame) -> list[str]:
     follows = [end for end in ("input_width", "output_width") if (networks[end] == networks["width"]).all()]
     varies = [name for name in COORDINATES if name not in follows and networks[name].nunique() > 1]
     return [name for name in COORDINATES if name in ("activation", "init", *varies)]
-
-
-def dead_units(layers: pd.DataFrame) -> pd.Series:
-    """Mean dead fraction over the hidden layers of each network, by its key."""
-    hidden = layers[(layers["layer"] < layers["depth"]) | (layers["depth"] == 1)]
-    mean = hidden.groupby("network", observed=True, sort=False)["dead_fraction"].mean()
-    return mean.set_axis(mean.index.astype(str))
 
 
 def paired(differences: pd.DataFrame) -> Table | None:

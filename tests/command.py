@@ -1,10 +1,12 @@
 """The real command in a process of its own, for the tests that run it."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -70,6 +72,29 @@ def end_all(process: subprocess.Popen) -> None:
 def run(*arguments: object, cwd: Path, **changes: str | None) -> subprocess.CompletedProcess:
     """The command, run to its end."""
     return ended(start(*arguments, cwd=cwd, **changes))
+
+
+MEASURE = """
+import json, os, sys
+into, *command = sys.argv[1:]
+_, status, used = os.wait4(os.spawnv(os.P_NOWAIT, command[0], command), 0)
+with open(into, "w") as file:
+    json.dump([os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss / 1024], file)
+"""
+
+
+def measured(*command: object, cwd: Path) -> tuple[subprocess.CompletedProcess, float, float]:
+    """A command's end, the seconds of processor time it took, and its largest size in MB, by the kernel's count.
+
+    Started from a small process: a child's largest size begins with that of what it was forked from.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        into = Path(folder) / "used"
+        done = subprocess.run([sys.executable, "-S", "-c", MEASURE, into, *map(str, command)], cwd=cwd, check=True,
+                              env=environment(), stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=120)  # fmt: skip
+        code, seconds, megabytes = json.loads(into.read_text())
+    return subprocess.CompletedProcess(command, code, done.stdout), seconds, megabytes
 
 
 def together(*commands: tuple, cwd: Path) -> list[subprocess.CompletedProcess]:

@@ -470,27 +470,45 @@ SURROUNDINGS = {
     "dumb terminal": {"TERM": "dumb"},
     "no terminal": {"TERM": None},
     "no home": {"HOME": None, "MPLCONFIGDIR": None, "XDG_CACHE_HOME": None, "XDG_CONFIG_HOME": None},
+    "a home that is not there": {"HOME": "/nowhere", "MPLCONFIGDIR": None, "XDG_CACHE_HOME": None},
     "decimal comma": {"LC_ALL": "de_DE.UTF-8", "LANG": "de_DE.UTF-8", "LANGUAGE": "de"},
     "C": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
     "latin-1": {"PYTHONIOENCODING": "latin-1"},
     "ascii": {"PYTHONIOENCODING": "ascii"},
+    "piped into head": {},
 }
 
 
+@pytest.fixture(scope="module")
+def german(tmp_path_factory) -> dict[str, str]:
+    """Where a locale is found that writes 0,1, made for the purpose."""
+    folder = tmp_path_factory.mktemp("locales")
+    made = ["localedef", "-i", "de_DE", "-f", "UTF-8", folder / "de_DE.UTF-8"]
+    if shutil.which("localedef") is None or subprocess.run(made, capture_output=True).returncode > 1:
+        pytest.skip("no locale with a decimal comma can be made here (localedef)")
+    return {"LOCPATH": str(folder)}
+
+
 @pytest.mark.slow
-def test_unusual_surroundings_change_no_result(swept, tmp_path):
-    config = (swept[0] / "tiny.yaml").read_text()
-    (tmp_path / "tiny.yaml").write_text(config)
-    started = {name: start("sweep", "tiny.yaml", "--out", name, cwd=tmp_path, **changes)
-               for name, changes in SURROUNDINGS.items()}  # fmt: skip
+@pytest.mark.parametrize("name", SURROUNDINGS)
+def test_unusual_surroundings_change_no_result(swept, tmp_path, name, request):
+    changes = SURROUNDINGS[name]
+    if name == "decimal comma":
+        changes = changes | request.getfixturevalue("german")
+        comma = "import locale; locale.setlocale(locale.LC_ALL, ''); print(f'{0.5:n}')"
+        assert subprocess.check_output([sys.executable, "-c", comma], env=environment(**changes)) == b"0,5\n"
+    shutil.copy(swept[0] / "tiny.yaml", tmp_path)
+    command = [*HARNESS, "sweep", "tiny.yaml", "--out", "here"]
+    if name == "piped into head":
+        command = ["bash", "-c", 'set -o pipefail; "$@" | head -1', "-", *command]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(**changes), capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert name == "piped into head" or (b"relu" in done.stdout and b"+0.1" in done.stdout)
     expected = {name: kept[2] for name, kept in files(swept[0] / "results/tiny").items()}
-    for name, process in started.items():
-        text = good(ended(process))
-        assert "relu" in text and "+0.1" in text, name
-        found = {name: kept[2] for name, kept in files(tmp_path / name).items()}
-        for file in ("manifest.json", ".lock"):
-            found[file] = expected[file]
-        assert found == expected, name
+    found = {name: kept[2] for name, kept in files(tmp_path / "here").items()}
+    for file in ("manifest.json", ".lock"):
+        found[file] = expected[file]
+    assert found == expected
 
 
 def test_a_plain_line_comes_every_ten_seconds_and_none_before(monkeypatch, capsys):

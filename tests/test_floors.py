@@ -36,6 +36,7 @@ FLOORS = {
     "data": 2,
     "network": 2,
     "store": 2,
+    "layer_rows": 2,
     "theory": 2,
     "activations": 1,
     "claims": 1,
@@ -43,8 +44,10 @@ FLOORS = {
     "inits": 1,
     "machine": 1,
     "scaled": 1,
+    "folder": 1,
     "yaml_positions": 1,
     "errors": 0.5,
+    "failpoints": 0.5,
     "problems": 0.5,
     "streams": 0.5,
 }

@@ -185,6 +185,7 @@ def with_file(tmp_path) -> harness.Results:
     (configs / "mine.yaml").write_text(
         TINY.replace("data: {batch: 4}", "data: {inputs: data/mine.csv, targets: labels, batch: 4}")
     )
+    (tmp_path / "out").mkdir()
     return harness.sweep(configs / "mine.yaml", out=tmp_path / "out/mine")
 
 
@@ -298,6 +299,14 @@ def test_no_figures_means_none_and_no_word_means_all_that_apply(tmp_path):
     assert [path.name for path in chosen.draw()] == ["gradient_profile.png", "gradient_profile.svg"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("thinned", [3, [1, 2, 9]])
+def test_sweeps_that_record_some_layers_are_drawn_where_that_is_enough(tmp_path, thinned):
+    given = {key: value for key, value in BASE.items() if key != "figures"} | {"record_layers": thinned}
+    drawn = {path.stem for path in harness.sweep(given, out=tmp_path / "r").draw()}
+    assert "gradient_profile" in drawn and "step_against_sigmoid" not in drawn
+
+
 def test_a_run_that_ends_while_another_waits_is_not_written_over(tmp_path):
     """Both read the empty folder; the second finds, once it holds the folder, what the first has left."""
     one, other = (driver.prepare(BASE | {"seed": seed}, out=tmp_path / "r") for seed in (0, 1))
@@ -330,7 +339,7 @@ def test_what_ends_the_writing_ends_the_workers(tmp_path, monkeypatch):
 def test_a_copied_folder_is_a_results_folder(built, tmp_path):
     shutil.copytree(built.path, tmp_path / "copy", ignore=shutil.ignore_patterns(".lock", "manifest.json"))
     copy = harness.load(tmp_path / "copy")
-    assert copy.manifest == {}
+    assert (copy.manifest["networks"], copy.manifest.get("last_run")) == (27, None)
     key = built.networks["network"][0]
     np.testing.assert_array_equal(copy.build(key).weights[0], built.build(key).weights[0])
     harness.sweep(BASE, out=tmp_path / "copy")

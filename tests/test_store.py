@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import time
@@ -17,6 +18,7 @@ from command import TINY, ended, files, good, parts, run, start
 
 import harness
 from harness import store
+from harness.environment import made_with
 from harness.errors import ResultsError
 
 # Two blocks; relu networks with biases far below 0 are dead, with −inf and null in their rows.
@@ -46,6 +48,10 @@ def tables(rows: int = 5, value: float = 0.5) -> tuple[pa.Table, pa.Table]:
     return layers, pa.table({"network": ["a-0"], "y": [value]})
 
 
+def commit(folder: Path, block: str, **changes: float) -> None:
+    store.commit(folder, block, *tables(**changes), made_with())
+
+
 def recomputed(folder: Path) -> int:
     """Sweeps again into a folder; returns how many networks were computed."""
     harness.sweep(DEAD, out=folder)
@@ -56,20 +62,19 @@ def recomputed(folder: Path) -> int:
 
 
 def test_a_committed_block_is_two_parts_named_by_their_content(tmp_path):
-    layers, networks = tables()
-    store.commit(tmp_path, "normal-0000000-0000001", layers, networks)
+    commit(tmp_path, "normal-0000000-0000001")
     (one,), (other,) = (list((tmp_path / kind).iterdir()) for kind in ("layers", "networks"))
     assert {path.name[: -len("-0123456789abcdef.parquet")] for path in (one, other)} == {"normal-0000000-0000001"}
     assert store.done(tmp_path) == ({"normal-0000000-0000001": other}, [])
     before = files(tmp_path)
-    store.commit(tmp_path, "normal-0000000-0000001", *tables())
+    commit(tmp_path, "normal-0000000-0000001")
     assert {name: kept[2] for name, kept in files(tmp_path).items()} == {name: kept[2] for name, kept in before.items()}
 
 
 @pytest.mark.parametrize("step", range(1, 8))
 def test_a_commit_that_ends_at_any_step_leaves_the_block_whole_or_undone(tmp_path, monkeypatch, step):
     """Each publication is write, fsync, replace, fsync; the commit is broken at each call in turn."""
-    store.commit(tmp_path, "before-0000000-0000001", *tables(value=0.25))
+    commit(tmp_path, "before-0000000-0000001", value=0.25)
     calls = iter(range(1, 100))
 
     def breaks(real):
@@ -83,7 +88,7 @@ def test_a_commit_that_ends_at_any_step_leaves_the_block_whole_or_undone(tmp_pat
     monkeypatch.setattr(os, "fsync", breaks(os.fsync))
     monkeypatch.setattr(os, "replace", breaks(os.replace))
     try:
-        store.commit(tmp_path, "after-0000000-0000001", *tables())
+        commit(tmp_path, "after-0000000-0000001")
     except KeyboardInterrupt:
         broken = True
     else:
@@ -103,7 +108,7 @@ def test_the_networks_part_comes_last(tmp_path, monkeypatch):
     published = []
     real = os.replace
     monkeypatch.setattr(os, "replace", lambda a, b: (published.append(Path(b).parent.name), real(a, b)))
-    store.commit(tmp_path, "a-0000000-0000001", *tables())
+    commit(tmp_path, "a-0000000-0000001")
     assert published == ["layers", "networks"]
 
 
@@ -154,24 +159,15 @@ def test_a_damaged_part_is_named_by_who_reads_and_computed_again(folder, swept, 
             with pytest.raises(ResultsError) as refused:
                 getattr(harness.load(folder), table)
             assert str(refused.value) == f"{part}: {reason}; run the sweep again to replace it"
-    assert recomputed(folder) == 24
+    if kind == "networks" and damage is Path.unlink:
+        assert recomputed(folder) == 24
+    else:
+        with pytest.warns(UserWarning, match=re.escape(f"{part}: {reason}; it is computed again")):
+            assert recomputed(folder) == 24
     assert parts(folder).items() >= rest.items()
     assert {name: kept[2] for name, kept in parts(folder).items()} == {
         name: kept[2] for name, kept in parts(swept.path).items()
     }
-
-
-def test_every_changed_byte_and_every_shorter_length_is_found(tmp_path):
-    store.commit(tmp_path, "a-0000000-0000001", *tables())
-    (part,) = (tmp_path / "layers").iterdir()
-    whole = part.read_bytes()
-    for place in range(0, len(whole), 7):
-        part.write_bytes(whole[:place] + bytes([whole[place] ^ 0x80]) + whole[place + 1 :])
-        assert store.done(tmp_path) == ({}, [f"{part}: does not match its checksum"])
-        part.write_bytes(whole[:place])
-        assert store.done(tmp_path)[0] == {}
-    part.write_bytes(whole)
-    assert len(store.done(tmp_path)[0]) == 1
 
 
 def test_a_folder_with_nothing_in_it_is_said_to_have_no_results(tmp_path):

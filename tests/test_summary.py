@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.summary import MOST_ROWS, dead_units, regimes, summary, troubles, zero_from_depth
+from harness.summary import MOST_ROWS, regimes, summary, troubles, zero_from_depth
 
 INF, NAN = np.inf, np.nan
 
@@ -116,13 +116,6 @@ def test_a_regime_may_come_back():
 )
 def test_a_format_reads_zero_where_most_draws_do(layers, said):
     assert zero_from_depth(networks(zero_from_layer_float32=layers), "float32") == said
-
-
-def test_dead_units_are_those_of_hidden_layers():
-    layers = pd.DataFrame({
-        "network": pd.Categorical(["a", "a", "a", "b"]), "depth": [3, 3, 3, 1], "layer": [1, 2, 3, 1],
-        "dead_fraction": [0.25, 0.75, 1.0, 0.5]})  # fmt: skip
-    assert dict(dead_units(layers)) == {"a": 0.5, "b": 0.5}
 
 
 def test_no_trouble_is_no_table():

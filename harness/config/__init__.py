@@ -1,11 +1,13 @@
 """A sweep as a config describes it: read, checked, expanded to networks, and written out again.
 
-`load` reads YAML, `from_mapping` a dict; both report every problem in one pass, as ConfigError.
+`load` reads YAML, `from_mapping` a dict, `read` either; all report every problem in one pass, as ConfigError.
 """
 
 from harness.config.models import Sweep
 from harness.config.networks import Difference, count, differences, dump, expand
-from harness.config.reading import from_mapping, load
+from harness.config.reading import from_mapping, load, read
 from harness.config.schema import json_schema
 
-__all__ = ["Difference", "Sweep", "count", "differences", "dump", "expand", "from_mapping", "json_schema", "load"]
+__all__ = [
+    "Difference", "Sweep", "count", "differences", "dump", "expand", "from_mapping", "json_schema", "load", "read",
+]  # fmt: skip

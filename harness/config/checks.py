@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 
+import numpy as np
 from pydantic import ValidationError
 
 from harness import axes, grid
@@ -187,10 +188,22 @@ def _clashes(sweep: Sweep, dataset: Dataset | None) -> Iterator[Problem]:
     if sweep.data.batch > rows:
         text = f"{sweep.data.batch} is more than the {rows} rows of {sweep.data.inputs}; use {rows} or less"
         yield Problem(("data", "batch"), text, reads=(inputs,))
+    beyond = _beyond(dataset.inputs, sweep.dtype)
+    if beyond is not None:
+        yield Problem(("dtype",), f"{sweep.dtype} cannot hold {beyond:.3g} of {sweep.data.inputs}; use float64",
+                      reads=(inputs,))  # fmt: skip
     yield from _width_clashes(sweep, "input_width", features, f"{sweep.data.inputs} has {features} features", inputs)
     if sweep.data.targets == "labels":
         has = f"{sweep.data.inputs} has {dataset.classes} classes"
         yield from _width_clashes(sweep, "output_width", dataset.classes, has, targets)
+
+
+def _beyond(values: np.ndarray, dtype: str) -> float | None:
+    """A number that the format would make infinite, or zero; a few subnormal ones lose digits and stay."""
+    limits = np.finfo(dtype)
+    sizes = np.abs(values)
+    outside = values[(sizes > float(limits.max)) | ((sizes < float(limits.smallest_subnormal)) & (sizes > 0))]
+    return float(outside[0]) if len(outside) else None
 
 
 def _width_clashes(sweep: Sweep, key: str, fixed: int, has: str, reads: Path) -> Iterator[Problem]:

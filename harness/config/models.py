@@ -191,6 +191,11 @@ class Sweep(Strict):
         """Each case with what it takes from `network`."""
         return grid.cases_of(self.network.given(), [case.given() for case in self.cases])
 
+    @property
+    def folder(self) -> Path:
+        """Where the config's relative paths begin."""
+        return self._folder
+
     def data_spec(self) -> DataSpec:
         """What the batches are drawn from."""
         inputs = self.data.inputs

@@ -1,5 +1,6 @@
 """From a file, or a dict, and overrides to a checked sweep; every problem with its place in the file."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,6 +44,16 @@ class _Source:
         while path and path not in self.keys and path not in self.values:
             path = path[:-1]
         return self.keys.get(path) or self.values.get(path) or _Mark((0, 0, 0), self.label)
+
+
+def read(given: str | os.PathLike | Mapping[str, Any], overrides: Sequence[str] = (), replicates: int | None = None,
+         allow_large: bool = False) -> Sweep:  # fmt: skip
+    """The sweep a file, or a dict, describes. Raises ConfigError with every problem."""
+    if replicates is not None:
+        overrides = [*overrides, f"replicates={replicates}"]
+    if isinstance(given, Mapping):
+        return from_mapping(given, overrides=overrides, allow_large=allow_large)
+    return load(FilePath(given), overrides, allow_large)
 
 
 def load(path: str | FilePath, overrides: Sequence[str] = (), allow_large: bool = False, *,

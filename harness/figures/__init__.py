@@ -42,6 +42,11 @@ def applies(name: str, networks: pd.DataFrame) -> str | None:
     return "there are no networks" if networks.empty else figure(name).applies(networks)
 
 
+def needs_every_layer(name: str) -> bool:
+    """Whether a figure adds up layers, and so shows nothing of a sweep that records only some of them."""
+    return getattr(figure(name), "EVERY_LAYER", False)
+
+
 def applicable(networks: pd.DataFrame) -> list[str]:
     """The figures that have something to show of these networks, in the order of FIGURES."""
     return [name for name in FIGURES if applies(name, networks) is None]

@@ -23,9 +23,11 @@ from harness.figures.page import (
     shape,
     used,
 )
-from harness.figures.settings import Panels, activations, joined, panels, ranked, readable, with_settings
+from harness.figures.pieces import spreads
+from harness.figures.settings import Panels, activations, panels, ranked, readable, with_settings
 from harness.figures.spread import spread
 from harness.figures.style import GREY, INK, Look, looks, mix
+from harness.layer_rows import over_layers
 
 HEADING = Heading("Silent units, saturated units, dead networks")
 MOST_ROWS, MOST_PANELS = 5, 6  # with a column for the depths, and without
@@ -69,16 +71,15 @@ def prepare(layers: pd.DataFrame, networks: pd.DataFrame) -> Prepared:
     chosen = panels(networks, varying, MOST_ROWS if networks["depth"].nunique() > 1 else MOST_PANELS)
     networks = ranked(networks[networks["setting"].isin(chosen.labels)], names)
     depths = sorted(int(depth) for depth in networks["depth"].unique())
-    values = joined(layers, networks, list(MEASURES), depths)
-    hidden = values[(values["layer"] < values["depth"]) | (values["depth"] == 1)]
-    keys = ["network", "setting", "activation", "depth"]
-    means = hidden.groupby(keys, observed=True, sort=False)[list(MEASURES)].mean().reset_index()
     cells = ["setting", "activation", "depth"]
+    coordinates = {name: networks[name].array for name in cells}
+    means, largest = (frame.assign(**coordinates) for frame in over_layers(layers, networks, MEASURES))
     dead = networks.assign(dead=networks["dead_from_layer"].notna()).groupby(cells, observed=True)["dead"]
     dead = dead.agg(draws="size", share="mean").reset_index()
     depth = readable(depths, READABLE)
-    by_layer = _spreads(values[values["depth"] == depth], ["setting", "activation", "layer"])
-    largest = values.groupby("activation", observed=False)[list(MEASURES)].max()
+    read = networks[networks["depth"] == depth]
+    by_layer = spreads(layers, read, MEASURES, [depth], ["setting", "activation", "layer"])
+    largest = largest.groupby("activation", observed=False)[list(MEASURES)].max()
     notes = tuple(filter(None, (chosen.note, left_out)))
     return Prepared(depth, by_layer, _spreads(means, cells), dead, largest, networks, chosen, names, notes)
 

@@ -22,8 +22,8 @@ from harness.figures.page import (
     shape,
     used,
 )
-from harness.figures.settings import Panels, activations, joined, panels, ranked, spaced, with_settings
-from harness.figures.spread import spread
+from harness.figures.pieces import spreads
+from harness.figures.settings import Panels, activations, panels, ranked, spaced, with_settings
 from harness.figures.style import GREY, looks, shades
 
 HEADING = Heading("The gradient of the weights, layer by layer")
@@ -55,8 +55,7 @@ def prepare(layers: pd.DataFrame, networks: pd.DataFrame) -> Prepared:
     every = sorted(networks["depth"].unique())
     depths = spaced([depth for depth in every if depth >= SHALLOWEST * every[-1]], MOST_DEPTHS)
     networks = ranked(networks[networks["setting"].isin(chosen.labels) & networks["depth"].isin(depths)], names)
-    values = joined(layers, networks, ["log10_grad_weights"], depths)
-    rows = spread(values, ["setting", "activation", "depth", "layer"], "log10_grad_weights")
+    rows = spreads(layers, networks, ["log10_grad_weights"], depths, ["setting", "activation", "depth", "layer"])
     fewer = f"{len(depths)} of {len(every)} depths" if len(depths) < len(every) else ""
     depths = tuple(int(depth) for depth in depths)
     return Prepared(rows, networks, chosen, names, depths, tuple(filter(None, (chosen.note, left_out, fewer))))

@@ -11,14 +11,17 @@ import pandas as pd
 
 from harness.activations import ACTIVATIONS
 from harness.figures import text
-from harness.figures.settings import Panels, activations, joined, panels, ranked, readable, with_settings
+from harness.figures.pieces import joined, spreads
+from harness.figures.settings import Panels, activations, panels, ranked, readable, with_settings
 from harness.figures.spread import spread
+from harness.layer_rows import Layers
 
 Array = np.ndarray
 
 READABLE = 64  # layers: in a panel of a third of the page, single layers can still be told apart
 MOST_ROWS, MOST_ACTIVATIONS = 3, 3  # with running sums; what has more is drawn as bars
 MOST_BARS, MOST_BAR_PANELS = 16, 6
+FACTORS = ("log10_activation_factor", "log10_weight_factor")
 SLOPES = {"relu": "Step", "sigmoid": "y(1−y)"}
 
 
@@ -59,14 +62,12 @@ def prepare(layers: pd.DataFrame, networks: pd.DataFrame) -> Prepared:
     most = MOST_ROWS if few else MOST_BARS if len(names) <= MOST_BAR_PANELS else MOST_BAR_PANELS
     shown = panels(networks, varying, most)
     networks = ranked(networks[networks["setting"].isin(shown.labels)], names)
-    values = joined(layers, networks, ["log10_activation_factor", "log10_weight_factor"], [depth])
     bounds = {name: log10_slope_bound(name) for name in names}
-    ledger = running_sums(values, depth)
-    totals, running = _of_the_median_draw(ledger, networks, depth)
+    totals, running = _of_the_median_draw(layers, networks, depth)
     totals["bound"] = totals["activation"].astype(str).map(bounds).to_numpy(dtype=float) * (depth - 1)
     notes = tuple(filter(None, (shown.note, left_out)))
     return Prepared(
-        depth, tuple(depths), _factors(values, depth), running, totals, bounds, networks, shown, names, notes
+        depth, tuple(depths), _factors(layers, networks, depth), running, totals, bounds, networks, shown, names, notes
     )
 
 
@@ -96,19 +97,18 @@ def _from_the_output(decades: Array) -> Array:
     return np.cumsum(decades[:, ::-1], axis=1)[:, ::-1].ravel()
 
 
-def _factors(values: pd.DataFrame, depth: int) -> pd.DataFrame:
+def _factors(layers: Layers, networks: pd.DataFrame, depth: int) -> pd.DataFrame:
     """Median and quartiles of the factors that are in the ledger; NaN where fewer than half of the draws have one."""
+    every = spreads(layers, networks, FACTORS, [depth], ["setting", "activation", "layer"])
     parts = []
-    for part, first, last in (("activation", 1, depth - 1), ("weights", 2, depth)):
-        column = "log10_activation_factor" if part == "activation" else "log10_weight_factor"
-        own = values[values["layer"].between(first, last)]
-        rows = spread(own, ["setting", "activation", "layer"], column).assign(part=part)
+    for part, column, first, last in zip(("activation", "weights"), FACTORS, (1, 2), (depth - 1, depth), strict=True):
+        rows = every[(every["measure"] == column) & every["layer"].between(first, last)].assign(part=part)
         few = rows["unknown"] * 2 > rows["draws"]  # below a dead layer there is no factor
         parts.append(rows.assign(**{name: rows[name].mask(few) for name in ("low", "median", "high")}))
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True).drop(columns="measure")
 
 
-def _of_the_median_draw(ledger: pd.DataFrame, networks: pd.DataFrame, depth: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _of_the_median_draw(layers: Layers, networks: pd.DataFrame, depth: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Totals, and the running sums of the draw with the (lower) median attenuation; dead draws are below all others."""
     dead = networks["dead_from_layer"].notna()
     gain = networks["log10_gradient_gain"].mask(dead, -np.inf)
@@ -118,8 +118,8 @@ def _of_the_median_draw(ledger: pd.DataFrame, networks: pd.DataFrame, depth: int
     groups = known.groupby(["setting", "activation"], observed=True, sort=True)
     middle = known[groups.cumcount() == (groups["gain"].transform("size") - 1) // 2]
     middle = middle[["setting", "activation", "network", "replicate", "gain"]]
-    alive = middle.loc[middle["gain"] > -np.inf, ["setting", "activation", "network", "replicate"]]
-    running = ledger.drop(columns=["setting", "activation", "replicate"]).merge(alive, on="network")
+    alive = networks[networks["network"].isin(middle.loc[middle["gain"] > -np.inf, "network"])]
+    running = running_sums(joined(layers, alive, FACTORS, [depth]), depth)
     first = running.loc[running["layer"] == 1, ["network", "activation_part", "weights_part", "total"]]
     totals = totals.merge(middle.merge(first, on="network", how="left"), on=["setting", "activation"], how="left")
     totals["total"] = totals["total"].fillna(totals["gain"])  # a dead draw is −inf and has no parts

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from math import ceil
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from harness.figures.style import GREY, look
 from harness.figures.text import MINUS, clean
+from harness.store import publish
 
 WIDTH = 8.6  # inches; at 150 dpi about 1300 pixels, which a README shows at 800
 DPI = 150
@@ -192,16 +194,21 @@ def write(
     module: ModuleType, layers: pd.DataFrame, networks: pd.DataFrame, folder: Path, title: str, sentence: str
 ) -> list[Path]:
     """Draw one figure into a folder as PNG and SVG, the same bytes for the same tables."""
-    folder.mkdir(parents=True, exist_ok=True)
     name = module.__name__.rpartition(".")[2]
     prepared = module.prepare(layers, networks)
     paths = [folder / f"{name}.png", folder / f"{name}.svg"]
     with look():
         figure = module.draw(prepared, Heading(title or module.HEADING.title, sentence))
         _settle(figure)
-        figure.savefig(paths[0], dpi=DPI, metadata={"Software": None}, facecolor="white")
-        figure.savefig(paths[1], metadata={"Date": None, "Creator": None}, facecolor="white")
+        publish(paths[0], _saved(figure, format="png", dpi=DPI, metadata={"Software": None}))
+        publish(paths[1], _saved(figure, format="svg", metadata={"Date": None, "Creator": None}))
     return paths
+
+
+def _saved(figure: Figure, **options) -> memoryview:
+    content = BytesIO()
+    figure.savefig(content, facecolor="white", **options)
+    return content.getbuffer()
 
 
 def _settle(figure: Figure) -> None:

@@ -89,17 +89,6 @@ def spaced(values: list, most: int) -> list:
     return [values[place] for place in sorted(set(np.round(np.linspace(0, len(values) - 1, most)).astype(int)))]
 
 
-def joined(layers: pd.DataFrame, networks: pd.DataFrame, columns: list[str], depths: list[int]) -> pd.DataFrame:
-    """The layers of these networks and depths, with their setting and activation as ordered categories."""
-    wanted = layers.loc[layers["depth"].isin(depths), ["network", "depth", "layer", *columns]]
-    keys = pd.Index(networks["network"].astype(str))
-    names = wanted["network"].astype("category")
-    place = keys.get_indexer(names.cat.categories.astype(str))[names.cat.codes.to_numpy()]
-    wanted, place = wanted[place >= 0], place[place >= 0]
-    found = networks[["setting", "activation", "replicate"]].take(place)
-    return wanted.assign(**{name: found[name].array for name in found}).reset_index(drop=True)
-
-
 def ranked(networks: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
     """The networks of these activations; the column becomes a category in their order, so that groups sort by it."""
     labels = networks["activation"].astype(str)

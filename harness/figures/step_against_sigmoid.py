@@ -12,7 +12,9 @@ from harness.figures.page import Heading
 HEADING = Heading("Step against y(1−y): who takes how much of the gradient")
 OTHER_TITLE = "Slopes and weights: who takes how much of the gradient"
 
-__all__ = ["HEADING", "applies", "draw", "prepare"]
+EVERY_LAYER = True
+
+__all__ = ["EVERY_LAYER", "HEADING", "applies", "draw", "prepare"]
 
 
 def applies(networks: pd.DataFrame) -> str | None:

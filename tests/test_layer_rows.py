@@ -1,0 +1,127 @@
+"""Rows of `layers` from a frame and from the disk are the same rows; figures and summary stay small at any size."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from command import measured
+
+import harness
+from harness import figures, store
+from harness.figures import pieces
+from harness.figures.page import write
+from harness.layer_rows import Rows, over_layers, take
+
+SWEPT = {
+    "name": "swept",
+    "network": {"activation": ["relu", "sigmoid"], "init": ["he_normal", "he_uniform"], "weight_scale": [1, 2],
+                "bias_scale": 10, "depth": [1, 3, 12], "width": 3},
+    "data": {"batch": 3}, "replicates": 5, "figures": [],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory) -> harness.Results:
+    return harness.sweep(SWEPT, out=tmp_path_factory.mktemp("rows") / "r")
+
+
+def test_hidden_layers_are_averaged_and_the_largest_is_of_all():
+    layers = pd.DataFrame({
+        "network": pd.Categorical(["a", "a", "a", "b", "c", "d"]), "depth": [3, 3, 3, 1, 2, 2],
+        "layer": [1, 2, 3, 1, 2, 1], "dead_fraction": [0.25, 0.75, 1.0, 0.5, 0.25, np.nan]})  # fmt: skip
+    means, largest = over_layers(layers, pd.DataFrame({"network": ["b", "a", "d", "e"]}), ["dead_fraction"])
+    nothing = {"d": np.nan, "e": np.nan}
+    assert means["dead_fraction"].to_dict() == pytest.approx({"b": 0.5, "a": 0.5, **nothing}, nan_ok=True)
+    assert largest["dead_fraction"].to_dict() == pytest.approx({"b": 0.5, "a": 1.0, **nothing}, nan_ok=True)
+
+
+@pytest.mark.parametrize("depths, span", [([12], None), ([3, 12], None), ([12], (2, 5)), ([7], None)])
+def test_rows_on_the_disk_are_the_rows_of_the_frame(swept, depths, span):
+    networks = swept.networks[swept.networks["activation"] == "relu"]
+    one, other = (take(layers, networks, ["log10_grad_weights"], depths, span) for layers in (swept.layers, swept.rows))
+    pd.testing.assert_frame_equal(one, other, check_dtype=False)
+    expected = sum(depth if span is None else 4 for depth in depths for _ in range((networks["depth"] == depth).sum()))
+    assert len(one) == expected
+    for i in (0, 1):
+        pd.testing.assert_frame_equal(over_layers(swept.layers, networks, ["dead_fraction"])[i],
+                                      over_layers(swept.rows, networks, ["dead_fraction"])[i], rtol=1e-14)  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("most", [1, 50])
+def test_figures_of_pieces_are_the_figures_of_the_whole(swept, tmp_path, monkeypatch, most):
+    """To the byte, wherever the cuts are; 1: every layer of every depth is a piece."""
+    for name in ("step_against_sigmoid", "gradient_profile", "dead_units"):  # the others take nothing from layers
+        whole = write(figures.figure(name), swept.layers, swept.networks, tmp_path / "whole", "", "")
+        with monkeypatch.context() as changed:
+            changed.setattr(pieces, "MOST_ROWS", most)
+            cut = write(figures.figure(name), swept.rows, swept.networks, tmp_path / "cut", "", "")
+        for one, other in zip(whole, cut, strict=True):
+            assert one.read_bytes() == other.read_bytes(), name
+
+
+def test_only_the_columns_that_are_asked_for_are_read(swept, tmp_path):
+    """The bytes of all others are made nonsense: they are not looked at."""
+    paths = []
+    for path in swept.parts["layers"]:
+        metadata = pq.ParquetFile(path).metadata
+        content = bytearray(path.read_bytes())
+        for i in range(metadata.num_columns):
+            column = metadata.row_group(0).column(i)
+            if column.path_in_schema not in ("network", "depth", "layer", "dead_fraction"):
+                start = column.dictionary_page_offset or column.data_page_offset
+                content[start : start + column.total_compressed_size] = b"\xff" * column.total_compressed_size
+        paths.append(tmp_path / path.name)
+        paths[-1].write_bytes(content)
+    networks = swept.networks
+    with pytest.raises(OSError):
+        pq.read_table(paths[0])
+    pd.testing.assert_frame_equal(over_layers(Rows(tuple(paths)), networks, ["dead_fraction"])[0],
+                                  over_layers(swept.rows, networks, ["dead_fraction"])[0])  # fmt: skip
+
+
+def test_coordinates_are_dictionaries_and_row_groups_are_small_and_know_their_range(swept):
+    part = pq.ParquetFile(swept.parts["layers"][0])
+    for i in range(part.metadata.num_columns):
+        column = part.metadata.row_group(0).column(i)
+        coded = any("DICTIONARY" in encoding for encoding in column.encodings)
+        assert coded == (column.path_in_schema in store.COORDINATES), column.path_in_schema
+        if column.path_in_schema in ("depth", "layer"):
+            assert column.statistics.has_min_max
+
+
+def test_a_large_part_has_many_row_groups(tmp_path):
+    rows = 3 * store.ROW_GROUP
+    table = pa.table({"layer": np.arange(rows), "x": np.zeros(rows)})
+    store.commit(tmp_path, "a-0000000-0000001", table, pa.table({"network": ["a-0"]}), {})
+    (path,) = (tmp_path / "layers").iterdir()
+    assert pq.ParquetFile(path).num_row_groups == 3
+
+
+SIZE = """
+import sys, json, resource, pathlib
+sys.path.insert(0, sys.argv[2])
+import size
+folder, rows = pathlib.Path(sys.argv[1]), int(sys.argv[3])
+size.write(folder, rows)
+print(json.dumps(size.read(folder)))
+"""
+
+
+@pytest.mark.slow
+def test_memory_stays_bounded_while_rows_grow(tmp_path):
+    """Four times the rows, written and then read for every figure and the summary, take hardly more memory."""
+    bench = Path(__file__).parents[1] / "benchmarks"
+    peaks = []
+    for rows in (1_000_000, 4_000_000):
+        done, _, megabytes = measured(sys.executable, "-c", SIZE, tmp_path / "r", bench, rows, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout
+        peaks.append(megabytes)
+        shutil.rmtree(tmp_path / "r")
+    # 3 million rows more are 600 MB as a frame; the networks' table, which is held, has 18,000 rows more.
+    assert peaks[1] - peaks[0] < 200, peaks
