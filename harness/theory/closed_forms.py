@@ -1,29 +1,27 @@
 """Closed forms of mean field: what the quadrature is tested against, and used where it is better.
 
-q is the variance of a preactivation z; c the correlation of two of them. Straight pieces: φ = z above 0 and
-negative_slope·z below (ReLU: 0, linear: 1). Sources: Cho & Saul 2009, eq. 4 and 6, for the arc-cosine kernels;
+q is the variance of a preactivation z; c the correlation of two of them. Straight pieces: φ = above·z for z > 0 and
+below·z for z < 0 (ReLU: 1 and 0; linear: 1 and 1). Sources: Cho & Saul 2009, eq. 4 and 6, for the arc-cosine kernels;
 Williams 1997, eq. 11, for the error function.
 """
 
 from math import acos, asin, pi, sqrt
 
 
-def straight_second_moment(negative_slope: float) -> float:
-    """E[φ²]/q = E[φ'²] = (1 + negative_slope²)/2, whatever q."""
-    return (1 + negative_slope**2) / 2
+def straight_second_moment(below: float, above: float = 1.0) -> float:
+    """E[φ²]/q = E[φ'²] = (above² + below²)/2, whatever q."""
+    return (above**2 + below**2) / 2
 
 
-def straight_product(c: float, negative_slope: float) -> float:
-    """E[φ(z₁)φ(z₂)]/q, by the arc-cosine kernel of order 1."""
-    theta = acos(c)
-    kernel = (sqrt((1 - c) * (1 + c)) + (pi - theta) * c) / (2 * pi)
-    # φ = (1 − a)·relu(z) + a·z, and E[relu(z₁)·z₂] = c·q/2
-    return (1 - negative_slope) ** 2 * kernel + negative_slope * c
+def straight_product(c: float, below: float, above: float = 1.0) -> float:
+    """E[φ(z₁)φ(z₂)]/q, whatever q: φ = (above − below)·relu + below·z, and the arc-cosine kernel of order 1."""
+    kernel = (sqrt((1 - c) * (1 + c)) + (pi - acos(c)) * c) / (2 * pi)
+    return (above - below) ** 2 * kernel + above * below * c
 
 
-def straight_slope_product(c: float, negative_slope: float) -> float:
+def straight_slope_product(c: float, below: float, above: float = 1.0) -> float:
     """E[φ'(z₁)φ'(z₂)], by the arc-cosine kernel of order 0."""
-    return (1 - negative_slope) ** 2 * (pi - acos(c)) / (2 * pi) + negative_slope
+    return (above - below) ** 2 * (pi - acos(c)) / (2 * pi) + above * below
 
 
 def erf_second_moment(q: float) -> float:

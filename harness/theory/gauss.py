@@ -69,7 +69,7 @@ def pair_expectation(function: Callable[[Array, Array], Array], deviation: float
 
 def _over_graded(function: Callable[[Array, Array], Array], along: float, across: float, kinks: Sequence[float],
                  order: int) -> float:  # fmt: skip
-    """The outer rule is split where two kinks' lines cross, graded to the width over which they do; the inner at both."""
+    """The outer rule is split where two kinks' lines cross, graded to the width of the crossing; the inner at both."""
     bends = (0.0, *kinks)
     crossings = tuple((a + b) / (2 * along) for a in bends for b in bends) if along > 0 else (0.0,)
     outer_scale = min(1.0, 1 / max(along, 1e-300), across / max(along, 1e-300) if kinks else 1.0)
@@ -79,7 +79,7 @@ def _over_graded(function: Callable[[Array, Array], Array], along: float, across
         ends = [sign * (bend - value) / across for bend in bends for sign in (1, -1)] if across > 0 else [0.0]
         t, inner = graded(tuple(ends), 1 / max(across, 1.0), order)
         total += weight * float(inner @ function(value + across * t, value - across * t))
-    return total
+    return float(total)
 
 
 def graded(centres: Sequence[float], scale: float, order: int) -> tuple[Array, Array]:
