@@ -6,7 +6,7 @@ fair coin's: a ReLU unit is then on with probability ½, whatever its input. Mea
 """
 
 from dataclasses import dataclass
-from math import log, sqrt
+from math import log, pi, sqrt
 
 import numpy as np
 from scipy.special import digamma, polygamma
@@ -60,6 +60,43 @@ def orthogonal_relu(width: int, gain: float = 1.0) -> Law:
 def gaussian_linear(width: int, sigma_w: float) -> Law:
     """No activation, W ~ N(0, σ_w²/width): ratio² = (σ_w²/n)·χ²_n, exact. Twice the largest Lyapunov exponent."""
     return Law(2 * log(sigma_w) + log(2 / width) + float(digamma(width / 2)), float(polygamma(1, width / 2)))
+
+
+def straight_law(below: float, above: float, width: int, fan_out: int, orthogonal: bool) -> Law:
+    """Backward through one layer of base weights (width, fan_out), of unit variance or orthonormal, and then straight
+    slopes, `above` or `below` with probability ½ each; a gain adds 2·ln gain to the mean.
+
+    Exact for ReLU and linear as above, for other slopes under Gaussian weights; under orthogonal ones to leading order
+    in 1/width.
+    """
+    larger = max(width, fan_out)
+    if below == above or below == 0:
+        on, share = _units_on(width) if below == 0 else (np.array([width]), np.ones(1))
+        mean, variance = _mixture(share, digamma(on / 2), polygamma(1, on / 2))
+        mean += 2 * log(above)
+        if orthogonal:
+            return Law(mean - float(digamma(larger / 2)), variance - float(polygamma(1, larger / 2)))
+        return Law(mean + log(2), variance)
+    if not orthogonal:
+        return _gaussian_sum(np.square([below, above]), width)
+    second = (below**2 + above**2) / 2
+    kappa = 3 * (below**4 + above**4) / 2 / second**2 - 1 - 2 * width / larger
+    return Law(log(second * width / larger) - kappa / (2 * width), kappa / width)
+
+
+def _gaussian_sum(factors: Array, width: int) -> Law:
+    """Mean and variance of ln Σ a_i g_i² over `width` terms, g_i standard normal, a_i one of two factors by a coin.
+
+    With E exponential of mean 1 and t = e^y, P(E/X > t) is the sum's Laplace transform, so y = ln E − ln X has the
+    density −d/dy of it; ln E has mean −γ and variance π²/6. The trapezoidal rule converges geometrically.
+    """
+    y = np.arange(-45.0, 90.0, 0.02) - log(width * factors.mean())
+    t = np.exp(y)[:, None] * factors
+    one = ((1 + 2 * t) ** -0.5).mean(axis=1)
+    density = width * one ** (width - 1) * (t * (1 + 2 * t) ** -1.5).mean(axis=1)
+    density /= density.sum()
+    mean = float(density @ y)
+    return Law(-np.euler_gamma - mean, float(density @ np.square(y - mean)) - pi**2 / 6)
 
 
 def lyapunov_exponents(width: int, sigma_w: float) -> Array:
