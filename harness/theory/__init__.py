@@ -10,6 +10,7 @@ from harness.theory.closed_forms import (
     straight_slope_product,
 )
 from harness.theory.finite_width import Law, gaussian_linear, gaussian_relu, lyapunov_exponents, orthogonal_relu
+from harness.theory.layerwise import Prediction, predict
 from harness.theory.mean_field import (
     MeanField,
     chi_1,
@@ -26,6 +27,7 @@ from harness.theory.mean_field import (
 __all__ = [
     "Law",
     "MeanField",
+    "Prediction",
     "born_dead",
     "born_dead_both_signs",
     "chi_1",
@@ -44,6 +46,7 @@ __all__ = [
     "lyapunov_exponents",
     "mean_field",
     "orthogonal_relu",
+    "predict",
     "silent_on_batch",
     "straight_product",
     "straight_second_moment",

@@ -17,6 +17,10 @@ mean square is T times that of another direction: T − 1 = 2αs + ρ(T' − 1),
 start is independent), ρ = s(d ln v/dℓ)²v/(qm). One direction of n, in which φ'² is not what it is elsewhere: the mean
 gets (T − 1)E[φ²φ'²]/(vm)/n. For ReLU, leaky ReLU and linear α = 0, and all but κ is nil.
 
+Where 1/n is no small parameter there is no answer (nan): κ > n, or a direction whose T wavers so much that this adds
+more than κ/n to the variance: lengths that forget slowly beside gradients that vanish fast, χ_q² near χ₁ or above
+(softplus), or near criticality a depth of many widths.
+
 For an orthogonal matrix the lengths of W's product with r, and with ∂C/∂z, are fixed, not χ²: what varies with them
 is taken out. κ becomes 3(E[φ'⁴]/m² − 1) − 2α²s² (linear 0, ReLU 3), ν and c lose 2(s·d ln v/dℓ)² and 2α·s²·d ln v/dℓ,
 and means over a sphere replace Gaussian ones: minus s² times the second derivative q²m''/(mn), q²v''/(vn).
@@ -60,7 +64,8 @@ class Expansion:
         moving = np.nonzero(self.settled < 0)[0]
         while self.layers < layers and len(moving):
             before = self.state[:, moving]
-            after, step, self.ln_value[moving] = self._passed(before, moving)
+            with np.errstate(all="ignore"):  # what overflows is not known, and becomes nan
+                after, step, self.ln_value[moving] = self._passed(before, moving)
             self.layers += 1
             self.sums[:, moving] += step
             self.steps[:, moving], self.state[:, moving] = step, after
@@ -77,10 +82,11 @@ class Expansion:
         orthogonal, n, ln_sigma_w2, ln_sigma_b2 = self.constants[:, which]
         fixed = self.fixed[which]
         at = self.moments.at(ln_q)
-        alpha = at.slope_1
-        kappa = 3 * at.slope_4 - 1 - 2 * orthogonal - 2 * np.square(alpha * s) * fixed
-        kappa = np.where(kappa > n, np.nan, kappa)  # 1/n is no small parameter
-        sphere = np.square(s) * fixed
+        alpha, sphere = at.slope_1, np.square(s) * fixed
+        kappa = 3 * at.slope_4 - 1 - 2 * orthogonal - 2 * np.square(alpha) * sphere
+        aligned = 1 + 2 * alpha * s * alignment * n / at.both  # about T, where it has come to rest
+        wavering = 2 * alignment * aligned * (2 * (at.both - orthogonal) * aligned - (kappa - at.both + 1))
+        kappa = np.where((kappa > n) | (np.abs(wavering) > kappa), np.nan, kappa)  # 1/n is no small parameter
         mean = at.ln_slope + alpha * drift + at.slope_2 * wander / 2 + 2 * alpha * s * alignment
         mean -= (kappa / 2 + sphere * (at.slope_2 + alpha * (alpha - 1))) / n
         variance = kappa / n + 2 * alpha * tied + alpha * alpha * wander

@@ -119,7 +119,8 @@ def _expanded(specs: Sequence[NetworkSpec], activation: Activation, moments: Mom
 
 
 def _started(lanes: Sequence[NetworkSpec], ln_squares: Array):
-    """For every lane and replicate: ln q of layer 1 and the share of it that is the weights'; then what the layers are."""
+    """Of every lane and replicate: ln q of layer 1 and the weights' share of it; then what an Expansion needs."""
+
     def each(value) -> Array:
         return np.repeat(np.array([value(spec) for spec in lanes], dtype=float), len(ln_squares))
 

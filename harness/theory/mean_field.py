@@ -5,7 +5,7 @@
     χ₁ = σ_w² E[φ'(z)²]                                what ‖∂C/∂z‖² is multiplied by at every layer, towards the input
 
 Sources: Poole et al. 2016, eq. 3–6; Schoenholz et al. 2017, eq. 7–12. W ~ N(0, σ_w²/fan_in), or orthogonal: the same
-to this order. Roots are bracketed and then found to the last digits, so that nothing is lost where depth scales diverge.
+to this order. Roots are bracketed, then found to the last digits: nothing is lost where depth scales diverge.
 """
 
 from dataclasses import dataclass
@@ -139,7 +139,7 @@ def fixed_point(activation: Activation, sigma_w: float, sigma_b: float) -> float
     Raises DomainError where lengths grow without bound, keep what they are, or tend to one of several.
     """
     if not (sigma_w > 0 and sigma_b >= 0 and not isinf(sigma_w) and not isinf(sigma_b)):
-        raise DomainError(f"σ_w = {sigma_w:g}, σ_b = {sigma_b:g}: theory needs σ_w above 0 and σ_b of 0 or more, finite")
+        raise DomainError(f"σ_w = {sigma_w:g}, σ_b = {sigma_b:g}: use σ_w above 0 and σ_b of 0 or more, finite")
     where = f"{activation.name} at σ_w = {sigma_w:g}, σ_b = {sigma_b:g}"
     if activation.homogeneous:
         return _straight_fixed_point(activation, sigma_w, sigma_b, where)
@@ -166,8 +166,8 @@ def _straight_fixed_point(activation: Activation, sigma_w: float, sigma_b: float
         raise DomainError(f"{where}: every length is kept as it is, so no q is the fixed point; give the input's")
     grows = f"by {sigma_b**2:.4g} a layer" if factor <= 1 + NEGLIGIBLE else f"{factor:.4g}-fold a layer"
     raise DomainError(
-        f"{where}: q grows {grows}, so there is no fixed point; χ₁ = {factor:.6g} whatever q, and lengths are predicted "
-        "layer by layer"
+        f"{where}: q grows {grows}, so there is no fixed point; χ₁ = {factor:.6g} whatever q; predict lengths layer by "
+        "layer"
     )
 
 

@@ -18,6 +18,7 @@ Array = np.ndarray
 
 LOWEST, HIGHEST = -60, 60  # of ln q; beyond, every activation is a straight line or a step to 1e-13
 ORDER = 16
+NOTHING = 1e-10  # of a logarithmic derivative
 NODES = np.cos(np.pi * (np.arange(ORDER) + 0.5) / ORDER)  # in [−1, 1]
 TO_COEFFICIENTS = np.linalg.inv(chebyshev.chebvander(NODES, ORDER - 1))
 
@@ -56,6 +57,7 @@ class Moments:
         rows[0] += rows[1] * beyond
         rows[3] += rows[4] * beyond
         rows[6:] = np.exp(rows[6:])
+        rows[1][np.abs(rows[1]) < NOTHING] = 0  # φ(0) ≠ 0 and q small: no digit is left
         return MomentsAt(*rows)
 
     def _cell(self, cell: int) -> Array:
