@@ -35,6 +35,7 @@ from harness.theory.moments import Moments
 Array = np.ndarray
 
 SETTLED = 1e-13  # change of a network's state from one layer to the next below which it is taken to be steady
+MOST = 2**14  # layers passed one by one: a network that has not settled by then has no answer beyond
 ALIGNMENT = 5  # place in a state
 
 
@@ -62,7 +63,7 @@ class Expansion:
     def climb(self, layers: int) -> None:
         """Pass layers until so many are passed; a network whose state no longer changes waits."""
         moving = np.nonzero(self.settled < 0)[0]
-        while self.layers < layers and len(moving):
+        while self.layers < min(layers, MOST) and len(moving):
             before = self.state[:, moving]
             with np.errstate(all="ignore"):  # what overflows is not known, and becomes nan
                 after, step, self.ln_value[moving] = self._passed(before, moving)
@@ -74,6 +75,8 @@ class Expansion:
             self.settled[moving[~changed.any(axis=0)]] = self.layers
             moving = moving[changed.any(axis=0)]
             self.fixed = self.constants[0]  # from the second layer on, square matrices
+        if self.layers < layers:
+            self.sums[:, moving] = np.nan
         self.layers = layers
 
     def _passed(self, state: Array, which: Array) -> tuple[Array, Array, Array]:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from math import log, pi, sqrt
 
 import numpy as np
-from scipy.special import digamma, polygamma
-from scipy.stats import binom
+from scipy.special import digamma, gammaln, polygamma
 
 Array = np.ndarray
 
@@ -109,9 +108,10 @@ def lyapunov_exponents(width: int, sigma_w: float) -> Array:
 
 
 def _units_on(width: int) -> tuple[Array, Array]:
-    """K = 1 … width and its probabilities, Binomial(width, ½) given K ≥ 1."""
-    on = np.arange(1, width + 1)
-    share = binom.pmf(on, width, 0.5)
+    """K = 1 … width and its probabilities, Binomial(width, ½) given K ≥ 1; of a wide layer, within 40 deviations."""
+    reach = int(20 * sqrt(width)) + 1
+    on = np.arange(max(1, width // 2 - reach), min(width, width // 2 + reach) + 1, dtype=float)
+    share = np.exp(gammaln(width + 1) - gammaln(on + 1) - gammaln(width - on + 1) - width * log(2))
     return on, share / share.sum()
 
 

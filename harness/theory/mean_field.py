@@ -9,7 +9,7 @@ to this order. Roots are bracketed, then found to the last digits: nothing is lo
 """
 
 from dataclasses import dataclass
-from math import exp, inf, isinf, log, nan, sqrt
+from math import exp, inf, isnan, log, nan, sqrt
 
 import numpy as np
 from scipy.optimize import brentq
@@ -20,6 +20,7 @@ from harness.theory import closed_forms
 from harness.theory.gauss import expectation, pair_expectation
 
 LOWEST, HIGHEST, STEP = -60.0, 60.0, 0.5  # of ln q: where fixed points are looked for
+LARGEST = 1e10  # σ_w and σ_b: their squares are within that range
 NEGLIGIBLE = 1e-12  # of a logarithm of two lengths: the quadrature's error
 
 
@@ -65,9 +66,9 @@ def mean_field(activation: Activation, sigma_w: float, sigma_b: float) -> MeanFi
 
 
 def depth_scale(chi: float) -> float:
-    """−1/ln |χ|: layers in which a departure falls by e; infinite for χ = 1 and beyond."""
-    if chi == 0:
-        return 0.0
+    """−1/ln |χ|: layers in which a departure falls by e; infinite for χ = 1 and beyond, nan for nan."""
+    if chi == 0 or isnan(chi):
+        return chi
     return inf if abs(chi) >= 1 - NEGLIGIBLE else -1 / log(abs(chi))
 
 
@@ -130,6 +131,7 @@ def length_map_slope(activation: Activation, q: float, sigma_w: float) -> float:
 
 def chi_1(activation: Activation, sigma_w: float, q: float) -> float:
     """σ_w² E[φ'²]: what the mean of ‖∂C/∂z‖² is multiplied by at a layer of that q, towards the input."""
+    _require(sigma_w, 0.0)
     return sigma_w**2 * slope_second_moment(activation, q)
 
 
@@ -138,8 +140,7 @@ def fixed_point(activation: Activation, sigma_w: float, sigma_b: float) -> float
 
     Raises DomainError where lengths grow without bound, keep what they are, or tend to one of several.
     """
-    if not (sigma_w > 0 and sigma_b >= 0 and not isinf(sigma_w) and not isinf(sigma_b)):
-        raise DomainError(f"σ_w = {sigma_w:g}, σ_b = {sigma_b:g}: use σ_w above 0 and σ_b of 0 or more, finite")
+    _require(sigma_w, sigma_b)
     where = f"{activation.name} at σ_w = {sigma_w:g}, σ_b = {sigma_b:g}"
     if activation.homogeneous:
         return _straight_fixed_point(activation, sigma_w, sigma_b, where)
@@ -156,6 +157,14 @@ def fixed_point(activation: Activation, sigma_w: float, sigma_b: float) -> float
             "from the input's"
         )
     return stable[0]
+
+
+def _require(sigma_w: float, sigma_b: float) -> None:
+    """Within these bounds every finite fixed point lies in the range that is searched."""
+    if not (1 / LARGEST <= sigma_w <= LARGEST and (sigma_b == 0 or 1 / LARGEST <= sigma_b <= LARGEST)):
+        raise DomainError(
+            f"σ_w = {sigma_w:g}, σ_b = {sigma_b:g}: use {1 / LARGEST:g} to {LARGEST:g} for either, or no biases"
+        )
 
 
 def _straight_fixed_point(activation: Activation, sigma_w: float, sigma_b: float, where: str) -> float:
@@ -241,6 +250,7 @@ def critical_sigma_w(activation: Activation, sigma_b: float) -> float:
     For every q there is one σ_w with χ₁ = 1, and one σ_b that makes q its fixed point; the q that belongs to the σ_b
     given is a root, looked for over all lengths. Raises DomainError where there is none, or more than one.
     """
+    _require(1.0, sigma_b)
     where = f"{activation.name} at σ_b = {sigma_b:g}"
     if activation.homogeneous:
         sigma_w = 1 / sqrt(closed_forms.straight_second_moment(*straight_slopes(activation)))
