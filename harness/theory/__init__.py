@@ -9,6 +9,7 @@ from harness.theory.closed_forms import (
     straight_second_moment,
     straight_slope_product,
 )
+from harness.theory.edge import critical_sigma_w, edge_scale
 from harness.theory.finite_width import Law, gaussian_linear, gaussian_relu, lyapunov_exponents, orthogonal_relu
 from harness.theory.layerwise import Prediction, predict
 from harness.theory.mean_field import (
@@ -16,7 +17,6 @@ from harness.theory.mean_field import (
     chi_1,
     correlation_fixed_point,
     correlation_map,
-    critical_sigma_w,
     depth_scale,
     fixed_point,
     length_map,
@@ -35,6 +35,7 @@ __all__ = [
     "correlation_map",
     "critical_sigma_w",
     "depth_scale",
+    "edge_scale",
     "erf_product",
     "erf_second_moment",
     "erf_slope_product",

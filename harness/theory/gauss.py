@@ -52,10 +52,11 @@ def pair_expectation(function: Callable[[Array, Array], Array], deviation: float
     """
     along, across = (deviation * sqrt((1 + sign * correlation) / 2) for sign in (1, -1))
 
-    def over_hermite(n: int) -> float:
+    def over_hermite(n: int) -> Array:
         g, weight = _hermite(n)
         s, t = g[:, None], g[None, :]
-        return float(weight @ function(along * s + across * t, along * s - across * t) @ weight)
+        values = function(along * s + across * t, along * s - across * t)
+        return np.array([weight @ values @ weight, weight @ np.abs(values) @ weight])
 
     if not kinks and deviation <= SMOOTH:
         found = _settled(over_hermite(n) for n in HERMITE)
@@ -68,18 +69,19 @@ def pair_expectation(function: Callable[[Array, Array], Array], deviation: float
 
 
 def _over_graded(function: Callable[[Array, Array], Array], along: float, across: float, kinks: Sequence[float],
-                 order: int) -> float:  # fmt: skip
+                 order: int) -> Array:  # fmt: skip
     """The outer rule is split where two kinks' lines cross, graded to the width of the crossing; the inner at both."""
     bends = (0.0, *kinks)
     crossings = tuple((a + b) / (2 * along) for a in bends for b in bends) if along > 0 else (0.0,)
     outer_scale = min(1.0, 1 / max(along, 1e-300), across / max(along, 1e-300) if kinks else 1.0)
     s, outer = graded(crossings, max(outer_scale, 1e-12), order)
-    total = 0.0
+    total = np.zeros(2)  # of the function and of its magnitude
     for value, weight in zip(along * s, outer, strict=True):
         ends = [sign * (bend - value) / across for bend in bends for sign in (1, -1)] if across > 0 else [0.0]
         t, inner = graded(tuple(ends), 1 / max(across, 1.0), order)
-        total += weight * float(inner @ function(value + across * t, value - across * t))
-    return float(total)
+        values = function(value + across * t, value - across * t)
+        total += weight * np.array([inner @ values, inner @ np.abs(values)])
+    return total
 
 
 def graded(centres: Sequence[float], scale: float, order: int) -> tuple[Array, Array]:
@@ -118,11 +120,11 @@ def _converged(rules, function: Function) -> Array | None:
     return None
 
 
-def _settled(values) -> float | None:
-    """The first value that is the one before; terms here are positive, or of the size of their sum."""
+def _settled(sums) -> float | None:
+    """The first sum that is the one before, beside the sum of magnitudes it comes with."""
     before = None
-    for value in values:
-        if before is not None and abs(value - before) <= 100 * RELATIVE * abs(value):
-            return value
-        before = value
+    for found, size in sums:
+        if before is not None and abs(found - before) <= 100 * RELATIVE * size:
+            return float(found)
+        before = found
     return None

@@ -131,7 +131,7 @@ def length_map_slope(activation: Activation, q: float, sigma_w: float) -> float:
 
 def chi_1(activation: Activation, sigma_w: float, q: float) -> float:
     """σ_w² E[φ'²]: what the mean of ‖∂C/∂z‖² is multiplied by at a layer of that q, towards the input."""
-    _require(sigma_w, 0.0)
+    require(sigma_w, 0.0)
     return sigma_w**2 * slope_second_moment(activation, q)
 
 
@@ -140,7 +140,7 @@ def fixed_point(activation: Activation, sigma_w: float, sigma_b: float) -> float
 
     Raises DomainError where lengths grow without bound, keep what they are, or tend to one of several.
     """
-    _require(sigma_w, sigma_b)
+    require(sigma_w, sigma_b)
     where = f"{activation.name} at σ_w = {sigma_w:g}, σ_b = {sigma_b:g}"
     if activation.homogeneous:
         return _straight_fixed_point(activation, sigma_w, sigma_b, where)
@@ -159,7 +159,7 @@ def fixed_point(activation: Activation, sigma_w: float, sigma_b: float) -> float
     return stable[0]
 
 
-def _require(sigma_w: float, sigma_b: float) -> None:
+def require(sigma_w: float, sigma_b: float) -> None:
     """Within these bounds every finite fixed point lies in the range that is searched."""
     if not (1 / LARGEST <= sigma_w <= LARGEST and (sigma_b == 0 or 1 / LARGEST <= sigma_b <= LARGEST)):
         raise DomainError(
@@ -239,53 +239,3 @@ def _half_square_difference(activation: Activation, q: float, c: float) -> float
         return np.square(activation.value(a) - activation.value(b)) / 2
 
     return pair_expectation(integrand, sqrt(q), c, activation.kinks)
-
-
-# The edge of chaos --------------------------------------------------------------------------------------------------
-
-
-def critical_sigma_w(activation: Activation, sigma_b: float) -> float:
-    """σ_w at which χ₁ = 1 at the fixed point, for that σ_b: the edge between vanishing and exploding.
-
-    For every q there is one σ_w with χ₁ = 1, and one σ_b that makes q its fixed point; the q that belongs to the σ_b
-    given is a root, looked for over all lengths. Raises DomainError where there is none, or more than one.
-    """
-    _require(1.0, sigma_b)
-    where = f"{activation.name} at σ_b = {sigma_b:g}"
-    if activation.homogeneous:
-        sigma_w = 1 / sqrt(closed_forms.straight_second_moment(*straight_slopes(activation)))
-        if sigma_b > 0:
-            raise DomainError(
-                f"{where}: χ₁ = 1 at σ_w = {sigma_w:.6g}, where q grows by {sigma_b**2:.4g} a layer and has no fixed "
-                "point; the edge proper is at σ_b = 0"
-            )
-        return sigma_w
-    found = []
-    for q in _critical_lengths(activation, sigma_b):
-        sigma_w = 1 / sqrt(slope_second_moment(activation, q))
-        try:
-            reached = fixed_point(activation, sigma_w, sigma_b)
-        except DomainError:
-            continue
-        if abs(reached - q) <= 1e-5 * q + 1e-12:  # at the edge q* itself is known to half the digits, if it is near 0
-            found.append(sigma_w)
-    if len(found) != 1:
-        what = "no σ_w has" if not found else f"σ_w = {', '.join(f'{s:.6g}' for s in found)} all have"
-        raise DomainError(f"{where}: {what} χ₁ = 1 at a fixed point that lengths tend to; try another σ_b")
-    return found[0]
-
-
-def _critical_lengths(activation: Activation, sigma_b: float) -> list[float]:
-    """Every q with q = E[φ²]/E[φ'²] + σ_b²; and 0, where all slopes count as one."""
-
-    def excess(ln_q: float) -> float:
-        q = exp(ln_q)
-        return log(second_moment(activation, q) / slope_second_moment(activation, q) + sigma_b**2) - ln_q
-
-    lengths = np.arange(LOWEST, HIGHEST + STEP, STEP)
-    found = np.array([excess(ln_q) for ln_q in lengths])
-    known = np.abs(found) > NEGLIGIBLE
-    places, signs = lengths[known], np.sign(found[known])
-    roots = [exp(brentq(excess, places[i], places[i + 1], xtol=1e-14, rtol=1e-15))
-             for i in np.nonzero(signs[1:] != signs[:-1])[0]]  # fmt: skip
-    return ([0.0] if activation.vanishes_at_zero and sigma_b == 0 else []) + roots
