@@ -30,6 +30,9 @@ def spec_of(written: Mapping[str, str | None]) -> NetworkSpec:
     for key, text in written.items():
         if text is None:
             continue
+        if not text.strip():
+            problems.append(f"--{key.replace('_', '-')}: no value; give one, or leave the option out")
+            continue
         document = yaml_positions.read(text.encode("utf-8", "surrogateescape"))
         problems += [f"--{key.replace('_', '-')}: {fault.text}" for fault in document.faults]
         network[key] = document.data

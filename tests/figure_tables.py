@@ -18,7 +18,8 @@ def sweep(activations=("relu", "sigmoid"), inits=("he_normal",), scales=(1.0,), 
     }
     networks = pd.MultiIndex.from_product(axes.values(), names=axes.keys()).to_frame(index=False)
     networks.insert(0, "network", [f"n{i}" for i in range(len(networks))])
-    same = {"bias_scale": 0.0, "sigma_w": 2**0.5, "sigma_b": 0.0, "width": 8, "input_width": 8, "output_width": 8, "output": "activation"}
+    same = {"bias_scale": 0.0, "width": 8, "input_width": 8, "output_width": 8, "output": "activation"}
+    same |= {"sigma_w": 2**0.5, "sigma_b": 0.0}
     same |= {"family": "normal", "status": "ok", "dead_from_layer": np.nan}
     same |= {f"zero_from_layer_{name}": np.nan for name in FORMATS}
     networks = networks.assign(**(same | constant))

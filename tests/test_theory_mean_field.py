@@ -118,7 +118,7 @@ def test_depth_scales_that_diverge():
     for distance in (1e-2, 1e-4, 1e-6):
         below, above = (mean_field(TANH, edge * (1 + sign * distance), sqrt(0.05)) for sign in (-1, 1))
         assert below.c_star == 1 and below.xi_c == pytest.approx(-1 / log(below.chi_1), rel=1e-12)
-        # above it c* is stable where c = 1 is not, and as strongly to first order: 1 − χ_c = χ₁ − 1; the next order is 3.4 distances
+        # above it c* is stable where c = 1 is not, as strongly to first order; to the next it is 3.4 distances
         assert above.c_star < 1 and (1 - above.chi_c) / (above.chi_1 - 1) == pytest.approx(1, abs=5 * distance + 1e-6)
         c = above.c_star
         if distance > 1e-5:  # else its departure from 1 is in the rounding of the map

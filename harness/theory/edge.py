@@ -71,8 +71,11 @@ def _critical_lengths(activation: Activation, sigma_b: float) -> list[float]:
 def edge_scale(label: str, sigma_w: float, sigma_b: float) -> float:
     """Weight scale at which an activation, given by its label in the tables, is critical, if a scale of 1 is σ_w.
 
-    Of a straight activation χ₁ = 1 does not depend on lengths, nor on σ_b. nan where there is no edge.
+    Of a straight activation χ₁ = 1 does not depend on lengths, nor on σ_b. nan where there is no edge, and for a label
+    of no activation of ours.
     """
+    if label.partition("(")[0] not in ACTIVATIONS:
+        return nan
     activation = labelled(label)
     try:
         return critical_sigma_w(activation, 0.0 if activation.homogeneous else sigma_b) / sigma_w

@@ -17,9 +17,13 @@ mean square is T times that of another direction: T − 1 = 2αs + ρ(T' − 1),
 start is independent), ρ = s(d ln v/dℓ)²v/(qm). One direction of n, in which φ'² is not what it is elsewhere: the mean
 gets (T − 1)E[φ²φ'²]/(vm)/n. For ReLU, leaky ReLU and linear α = 0, and all but κ is nil.
 
-Where 1/n is no small parameter there is no answer (nan): κ > n, or a direction whose T wavers so much that this adds
-more than κ/n to the variance: lengths that forget slowly beside gradients that vanish fast, χ_q² near χ₁ or above
-(softplus), or near criticality a depth of many widths.
+T varies too, and where it forgets slowly this adds up. The component itself is an autoregression of factor √ρ, and ln T
+takes up with opposite sign what ‖∂C/∂z‖² and ‖r‖² take up: a layer adds e(T) = 2ρP·T(2wT − (κ − c)/n) to the
+variance, w = E[φ²φ'²]/(vm)/n its own share and P the sum of such shares below it, each times the ρ in between. That is
+of order 1/n², but grows with depth where χ_q² is near χ₁ or above (softplus); ReLU and linear, T = 1, have none.
+
+Where 1/n is no small parameter there is no answer (nan): κ > n; more than a third of the variance by way of T; or
+lengths that differ e-fold between draws where the slope depends on them (gelu and silu between vanishing and growing).
 
 For an orthogonal matrix the lengths of W's product with r, and with ∂C/∂z, are fixed, not χ²: what varies with them
 is taken out. κ becomes 3(E[φ'⁴]/m² − 1) − 2α²s² (linear 0, ReLU 3), ν and c lose 2(s·d ln v/dℓ)² and 2α·s²·d ln v/dℓ,
@@ -36,14 +40,18 @@ Array = np.ndarray
 
 SETTLED = 1e-13  # change of a network's state from one layer to the next below which it is taken to be steady
 MOST = 2**14  # layers passed one by one: a network that has not settled by then has no answer beyond
-ALIGNMENT = 5  # place in a state
+ROUNDING = 1e-12  # of sums that may both be nothing: an orthogonal network with straight slopes
+MOST_BY_T = 1 / 3  # share of the variance
+STRAIGHT = 0.1  # |d ln m/dℓ| up to which it hardly matters what a length is
+ALIGNMENT, SQUARE, LINEAR = 5, 6, 7  # places in a state
 
 
 class Expansion:
     """Networks on their way up together, (n,) of them; sums over the layers passed so far.
 
-    `state`, (6, n), of the next layer: ℓ on its mean-field path; s; mean and variance of the departure from the path;
-    its covariance with the sum; and what one T − 1 of this layer adds to the means of all layers below it.
+    `state`, (8, n), of the next layer: ℓ on its mean-field path; s; mean and variance of the departure from the path;
+    its covariance with the sum; P; and what is known so far of Σ e(T) as a polynomial in T of the last layer passed,
+    its coefficients of T² and T.
     """
 
     def __init__(self, moments: Moments, ln_q: Array, share: Array, fixed: Array, orthogonal: Array, width: Array,
@@ -51,12 +59,12 @@ class Expansion:
         """`fixed`: 1 where a sphere's radius does not vary, 0 where it is χ² (Gaussian weights), in the first layer."""
         nothing = np.zeros_like(ln_q)
         self.moments = moments
-        self.state = np.stack([ln_q, share, *[nothing] * 4])
+        self.state = np.stack([ln_q, share, *[nothing] * 6])
         self.constants = np.stack([orthogonal, width, ln_sigma_w2, ln_sigma_b2])
         self.fixed = fixed
         self.layers = 0  # passed
-        self.sums = np.zeros((2, len(ln_q)))  # mean and variance of the sum over them, without ln σ_w²
-        self.steps = np.zeros((2, len(ln_q)))  # what the last one added
+        self.sums = np.zeros((3, len(ln_q)))  # over them, without ln σ_w²: mean, variance, Σ e(T) apart from its T
+        self.steps = np.zeros((3, len(ln_q)))  # what the last one added
         self.settled = np.full(len(ln_q), -1)  # layers passed when all that follow add the same
         self.ln_value = np.empty(len(ln_q))  # ln E[φ²] of the last one
 
@@ -81,15 +89,14 @@ class Expansion:
 
     def _passed(self, state: Array, which: Array) -> tuple[Array, Array, Array]:
         """One layer: the next one's state, what this one adds to mean and variance, and its ln E[φ²]."""
-        ln_q, s, drift, wander, tied, alignment = state
+        ln_q, s, drift, wander, tied, alignment, square, linear = state
         orthogonal, n, ln_sigma_w2, ln_sigma_b2 = self.constants[:, which]
         fixed = self.fixed[which]
         at = self.moments.at(ln_q)
         alpha, sphere = at.slope_1, np.square(s) * fixed
         kappa = 3 * at.slope_4 - 1 - 2 * orthogonal - 2 * np.square(alpha) * sphere
-        aligned = 1 + 2 * alpha * s * alignment * n / at.both  # about T, where it has come to rest
-        wavering = 2 * alignment * aligned * (2 * (at.both - orthogonal) * aligned - (kappa - at.both + 1))
-        kappa = np.where((kappa > n) | (np.abs(wavering) > kappa), np.nan, kappa)  # 1/n is no small parameter
+        kappa = np.where((kappa > n) | self._strays(ln_q, wander), np.nan, kappa)  # 1/n is no small parameter
+        covariance = at.both - 1 - 2 * sphere * at.value_1 * alpha
         mean = at.ln_slope + alpha * drift + at.slope_2 * wander / 2 + 2 * alpha * s * alignment
         mean -= (kappa / 2 + sphere * (at.slope_2 + alpha * (alpha - 1))) / n
         variance = kappa / n + 2 * alpha * tied + alpha * alpha * wander
@@ -100,15 +107,28 @@ class Expansion:
         passed = share * at.value_1  # the departure's factor
         curved = share * at.value_2 + share * (1 - share) * np.square(at.value_1)
         shift = share * sphere * (at.value_2 + at.value_1 * (at.value_1 - 1)) / n
-        kept = s * np.square(at.value_1) * np.exp(at.ln_value - ln_q - at.ln_slope)
+        kept = s * np.square(at.value_1) * np.exp(at.ln_value - ln_q - at.ln_slope)  # ρ
+        added = (at.both - orthogonal) / n  # w
+        source = 1 + 2 * alpha * s - kept  # T of the layer below is this and ρ T
         following = [
             above, share,
             passed * drift + curved * wander / 2 - shift - noise / 2,
             passed * passed * wander + noise,
-            passed * (tied + alpha * wander) + share * (at.both - 1 - 2 * sphere * at.value_1 * alpha) / n,
-            kept * alignment + (at.both - orthogonal) / n,
+            passed * (tied + alpha * wander) + share * covariance / n,
+            kept * alignment + added,
+            square * kept * kept + 4 * kept * alignment * added,
+            (2 * square * source + linear) * kept - 2 * kept * alignment * (kappa - covariance) / n,
         ]  # fmt: skip
-        return np.stack(following), np.stack([mean, variance]), at.ln_value
+        steps = [mean, variance, square * source * source + linear * source]
+        return np.stack(following), np.stack(steps), at.ln_value
+
+    def _strays(self, ln_q: Array, wander: Array) -> Array:
+        """Where lengths differ e-fold between draws, and two deviations from the path the slope depends on them."""
+        strays = np.zeros(len(ln_q), dtype=bool)
+        far = np.nonzero(wander > 1)[0]
+        for side in (-2, 2) if len(far) else ():
+            strays[far] |= np.abs(self.moments.at(ln_q[far] + side * np.sqrt(wander[far])).slope_1) > STRAIGHT
+        return strays
 
     def ended(self, rows: slice, ln_sigma_w2: float, ln_sigma_b2: float, fixed: float, straight: bool):
         """Mean and variance of ln ‖∂C/∂z[1]‖² − ln ‖∂C/∂z[L]‖² with an output layer above the layers passed.
@@ -118,12 +138,16 @@ class Expansion:
         orthogonal, n, ln_hidden, _ = self.constants[:, rows]
         settled = self.settled[rows]
         waited = np.where(settled < 0, 0, self.layers - settled)
-        mean, variance = self.sums[:, rows] + waited * self.steps[:, rows]
+        mean, variance, by_t = self.sums[:, rows] + waited * self.steps[:, rows]
         weights = ln_sigma_w2 + self.ln_value[rows]
         ln_q = np.logaddexp(weights, ln_sigma_b2)
         loose = (orthogonal - fixed) / n
+        excess = 0.0 if straight else 2 * self.moments.at(ln_q).slope_1 * np.exp(weights - ln_q)  # T − 1
         mean = mean + (self.layers - 1) * ln_hidden + ln_sigma_w2 + loose
-        if not straight:
-            alignment = self.state[ALIGNMENT, rows] + loose
-            mean += 2 * self.moments.at(ln_q).slope_1 * np.exp(weights - ln_q) * alignment
-        return mean, variance + 2 * loose
+        mean += excess * (self.state[ALIGNMENT, rows] + loose)
+        T = 1 + excess
+        by_t = by_t + self.state[SQUARE, rows] * T * T + self.state[LINEAR, rows] * T
+        variance = variance + 2 * loose + by_t
+        with np.errstate(invalid="ignore"):
+            answers = np.abs(by_t) <= MOST_BY_T * variance + ROUNDING
+        return np.where(answers, mean, np.nan), np.where(answers, variance, np.nan)
