@@ -19,7 +19,8 @@ from harness.theory.layerwise import of
 Array = np.ndarray
 
 DECADES = 3.0
-DEEPEST = 4096  # looked at layer by layer; beyond, as the last layers go on
+DEEPEST = 1024  # looked at layer by layer; beyond, as the last layers go on, if they are all alike
+ALIKE = 1e-6  # relative difference of their steps
 SINGLE = "none: a single layer"
 NO_ANSWER = "no answer: 1/width is no small parameter here"
 
@@ -144,26 +145,29 @@ def _curve(spec: NetworkSpec) -> tuple[Array, Array]:
 
 def _deepest(depths: Array, attenuations: Array) -> str:
     first = _first_beyond(depths, np.abs(attenuations), DECADES)
-    if first is None:
-        return NO_ANSWER if np.isnan(attenuations).all() else "every depth for which there is an answer"
+    if isinstance(first, str):
+        return first
     return f"depth {first - 1:,.0f}" if isfinite(first) else "every depth"
 
 
 def _reads_zero(depths: Array, attenuations: Array, under: float) -> str:
     first = _first_beyond(depths, -attenuations, -under)
-    if first is None:
-        return NO_ANSWER if np.isnan(attenuations).all() else "at no depth for which there is an answer"
+    if isinstance(first, str):
+        return first
     return f"from depth {first:,.0f}" if isfinite(first) else "at no depth"
 
 
-def _first_beyond(depths: Array, loss: Array, bound: float) -> float | None:
-    """The first depth at which the loss exceeds the bound; None where theory ends before."""
+def _first_beyond(depths: Array, loss: Array, bound: float) -> float | str:
+    """The first depth at which the loss exceeds the bound; or, where theory ends before, how far it reaches."""
     beyond = np.nonzero(loss > bound)[0]
     if len(beyond):
         return float(depths[beyond[0]])
-    if np.isnan(loss[-1]):
-        return None
-    step = loss[-1] - loss[-2]
+    known = np.nonzero(~np.isnan(loss))[0]
+    if not len(known):
+        return NO_ANSWER
+    before, step = loss[-2] - loss[-3], loss[-1] - loss[-2]
+    if not abs(step - before) <= ALIKE * abs(step) + 1e-12:
+        return f"not up to depth {depths[known[-1]]:,}, as far as theory reaches"
     return float("inf") if step <= 1e-12 else float(np.ceil(depths[-1] + (bound - loss[-1]) / step))
 
 
