@@ -14,7 +14,7 @@ from nets import CHOICES, choice, label
 
 from harness.activations import ACTIVATIONS, Activation
 from harness.errors import DomainError
-from harness.run import resolve
+from harness.lanes import resolve
 from harness.theory import (
     chi_1,
     correlation_fixed_point,
