@@ -82,15 +82,21 @@ def test_the_shallowest_that_have_a_slope(depth):
         assert abs(values.mean()) < 4 / sqrt(DRAWS) and abs(values.std() - 1) < 0.2  # kurtosis 0.3: 0.16
 
 
-def drawn_without_matrices(activation, sigma_w, sigma_b, width, depth, draws, random):
+def drawn_without_matrices(activation, sigma_w, sigma_b, width, depth, draws, random, orthogonal=False):
     """ln ‖∂C/∂z[1]‖² − ln ‖∂C/∂z[L]‖² of networks of which no matrix is ever made, for an input of ones; exact.
 
     z = rW is n independent Gaussians of variance σ_w²‖r‖²/n; of W ∂C/∂z, given z, one component follows, and the rest
-    is Gaussian again. So thousands of draws cost what a few cost otherwise, and no line of the harness is involved.
+    is Gaussian again. With a Haar matrix, both are uniform on the spheres that lengths allow. So thousands of draws
+    cost what a few cost otherwise, and no line of the harness is involved.
     """
+    def of_length(vectors, squares):
+        """Gaussian vectors of that mean square length; or of exactly that length."""
+        own = np.vecdot(vectors, vectors)[:, None] if orthogonal else width
+        return vectors * sigma_w * np.sqrt(squares / own)
+
     r, layers = np.ones((draws, width)), []
     for _ in range(depth):
-        u = random.standard_normal((draws, width)) * sigma_w * np.sqrt((r * r).mean(axis=1, keepdims=True))
+        u = of_length(random.standard_normal((draws, width)), np.vecdot(r, r)[:, None])
         z = u + sigma_b * random.standard_normal((draws, width))
         layers.append((r, u, z))
         r = activation.value(z)
@@ -98,32 +104,42 @@ def drawn_without_matrices(activation, sigma_w, sigma_b, width, depth, draws, ra
     top = np.log(np.square(delta).sum(axis=1))
     for (r, u, _), (_, _, below) in zip(layers[:0:-1], layers[-2::-1], strict=True):
         length = np.linalg.norm(r, axis=1, keepdims=True)
-        g = random.standard_normal((draws, width)) * sigma_w * np.sqrt(np.square(delta).mean(axis=1, keepdims=True))
-        along = np.vecdot(u, delta)[:, None] / length - np.vecdot(r / length, g)[:, None]
+        along, squares = np.vecdot(u, delta)[:, None] / length, np.vecdot(delta, delta)[:, None]
+        g = random.standard_normal((draws, width))
+        g = of_length(g - np.vecdot(r / length, g)[:, None] * r / length, squares - orthogonal * (along / sigma_w) ** 2)
         delta = (g + r / length * along) * activation.slope(below)
     return np.log(np.square(delta).sum(axis=1)) - top
 
 
+LEAKY = choice("leaky_relu", negative_slope=0.3)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name, sigma_w, sigma_b, width, depth, neglected", [
-    ("tanh", 1.3, 0.3, 100, 20, 0.1), ("selu", 1.0, 0.0, 100, 20, 0.1), ("softplus", 1.0, 0.0, 100, 14, 0.3),
-    ("tanh", 1.0, 0.0, 100, 40, 0.1), ("elu", 1.2, 0.1, 100, 20, 0.1), ("relu", 1.4, 0.2, 40, 20, 0.0),
-    (choice("leaky_relu", negative_slope=0.3), 1.4, 0.2, 10, 20, 0.0),
-])  # fmt: skip
-def test_shift_and_spread_to_leading_order(name, sigma_w, sigma_b, width, depth, neglected):
+@pytest.mark.parametrize("name, init, sigma_w, sigma_b, width, depth, neglected", [
+    ("tanh", "normal", 1.3, 0.3, 100, 20, 0.1), ("selu", "normal", 1.0, 0.0, 100, 20, 0.1),
+    ("softplus", "normal", 1.0, 0.0, 50, 14, 0.4), ("tanh", "normal", 1.0, 0.0, 100, 40, 0.1),
+    ("elu", "normal", 1.2, 0.1, 100, 20, 0.1), ("relu", "normal", 1.4, 0.2, 40, 20, 0.0),
+    (LEAKY, "normal", 1.4, 0.2, 10, 20, 0.0), ("relu", "orthogonal", 1.4, 0.0, 40, 20, 0.0),
+    ("tanh", "orthogonal", 1.3, 0.3, 50, 20, 0.1), ("tanh", "orthogonal", 2.0, 0.0, 50, 20, 0.1),
+    ("selu", "orthogonal", 1.0, 0.0, 50, 20, 0.1), ("sigmoid", "orthogonal", 4.0, 0.0, 50, 20, 0.1),
+    (LEAKY, "orthogonal", 1.4, 0.0, 50, 20, 0.1),
+], ids=lambda v: v.name if v is LEAKY else str(v))  # fmt: skip
+def test_shift_and_spread_to_leading_order(name, init, sigma_w, sigma_b, width, depth, neglected):
     """5000 draws: the mean within four standard errors and what 1/n² leaves; every term of the shift is needed.
 
     `neglected`, per layer and in units of 1/n, was 0.03 to 0.06 at n = 50 (softplus 0.35), and falls as 1/n does.
     """
-    one = spec(name, choice("normal", sigma_w=sigma_w), 1.0, sigma_b, depth, width)
+    one = spec(name, choice("normal", sigma_w=sigma_w) if init == "normal" else init,
+               1.0 if init == "normal" else sigma_w, sigma_b, depth, width)  # fmt: skip
     activation, _ = of(one.activation)
-    draws = drawn_without_matrices(activation, sigma_w, sigma_b, width, depth, 5000, np.random.default_rng(2))
+    draws = drawn_without_matrices(activation, sigma_w, sigma_b, width, depth, 5000, np.random.default_rng(2),
+                                   init == "orthogonal")  # fmt: skip
     scale = 2 * LN10 * (depth - 1)
     theory = predict([one], np.zeros(1))
     error = draws.std() / sqrt(len(draws))
     assert abs(draws.mean() - scale * theory.slope_per_layer[0, 0]) < 4 * error + neglected * (depth - 1) / width
-    # the variance of a variance over 5000 draws, and 3 % for 1/n beyond its leading order
-    assert draws.var() / (scale * theory.spread[0, 0]) ** 2 == pytest.approx(1, abs=4 * sqrt(2 / 5000) + 0.03)
+    # the variance of a variance over 5000 draws, and 5 % for 1/n beyond its leading order
+    assert draws.var() / (scale * theory.spread[0, 0]) ** 2 == pytest.approx(1, abs=4 * sqrt(2 / 5000) + 0.05)
 
 
 @pytest.mark.slow
