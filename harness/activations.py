@@ -27,6 +27,7 @@ class Activation:
     summary: str
     homogeneous: bool = False  # phi(c·z) = c·phi(z) for every c > 0
     silent: Function | None = None  # where a unit passes no gradient; None: the slope is never exactly 0
+    kinks: tuple[float, ...] = ()  # where the value or the slope is not smooth: theory's integrals are split there
 
     @cached_property
     def vanishes_at_zero(self) -> bool:
@@ -43,7 +44,7 @@ def relu(at_zero: Literal[0, 0.5, 1] = 1) -> Activation:
         return z >= 0 if at_zero else z > 0
 
     return Activation("relu", lambda z: np.maximum(z, z.dtype.type(0)), step, 1.0, "max(0, z); slope Step(z)",
-                      homogeneous=True, silent=lambda z: z <= 0)  # fmt: skip
+                      homogeneous=True, silent=lambda z: z <= 0, kinks=(0.0,))  # fmt: skip
 
 
 def leaky_relu(negative_slope: float = 0.01) -> Activation:
@@ -54,7 +55,7 @@ def leaky_relu(negative_slope: float = 0.01) -> Activation:
         return np.where(z > 0, z.dtype.type(1), z.dtype.type(negative_slope))
 
     return Activation("leaky_relu", lambda z: z * slope(z), slope, max(1.0, abs(negative_slope)),
-                      "z, or negative_slope·z below 0", homogeneous=True)  # fmt: skip
+                      "z, or negative_slope·z below 0", homogeneous=True, kinks=(0.0,))  # fmt: skip
 
 
 def linear() -> Activation:
@@ -63,7 +64,7 @@ def linear() -> Activation:
 
 def hard_tanh() -> Activation:
     return Activation("hard_tanh", lambda z: np.clip(z, -1, 1), lambda z: np.abs(z) < 1, 1.0, "z, clipped to ±1",
-                      silent=lambda z: np.abs(z) >= 1)  # fmt: skip
+                      silent=lambda z: np.abs(z) >= 1, kinks=(-1.0, 1.0))  # fmt: skip
 
 
 # S-shaped -----------------------------------------------------------------------------------------------------------
@@ -128,7 +129,7 @@ def _elu(name: str, alpha: float, scale: float, summary: str) -> Activation:
     def slope(z: Array) -> Array:
         return np.where(z > 0, z.dtype.type(scale), scale * alpha * np.exp(np.minimum(z, 0)))
 
-    return Activation(name, value, slope, scale * max(1.0, alpha), summary)
+    return Activation(name, value, slope, scale * max(1.0, alpha), summary, kinks=(0.0,))
 
 
 def _normal_density(z: Array) -> Array:

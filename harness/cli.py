@@ -125,6 +125,27 @@ def diff(
         raise typer.Exit(3)
 
 
+@app.command(epilog=EXIT_CODES)
+def predict(
+    activation: Annotated[str, typer.Option(help="As in a config: tanh, or \"{name: elu, alpha: 0.5}\".")],
+    init: Annotated[str, typer.Option(help="As in a config: he_normal, or \"{name: normal, sigma_w: 1.5}\".")],
+    width: Annotated[str, typer.Option(help="Number of units in each hidden layer.")],
+    depth: Annotated[str, typer.Option(help="Number of layers of weights, the output layer's included.")],
+    weight_scale: Annotated[str | None, typer.Option(help="Multiplies the initialisation; default 1.")] = None,
+    bias_scale: Annotated[str | None, typer.Option(help="σ_b; default what the initialisation has.")] = None,
+    input_width: Annotated[str | None, typer.Option(help="Number of inputs; default the width.")] = None,
+    output_width: Annotated[str | None, typer.Option(help="Number of outputs; default the width.")] = None,
+    output: Annotated[str | None, typer.Option(help="activation (the default) or linear.")] = None,
+) -> None:
+    """Say what theory predicts of a network, without running it."""
+    from harness.forecast import forecast, spec_of
+
+    written = {"activation": activation, "init": init, "width": width, "depth": depth, "weight_scale": weight_scale,
+               "bias_scale": bias_scale, "input_width": input_width, "output_width": output_width,
+               "output": output}  # fmt: skip
+    _print_table(forecast(spec_of(written)))
+
+
 @app.command("list", epilog=EXIT_CODES)
 def list_() -> None:
     """List activations, initialisations, measures, figures and experiments."""

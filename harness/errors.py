@@ -24,3 +24,9 @@ class ResultsError(HarnessError):
     """A results folder that is missing, damaged, or made from another config. Exit code 2."""
 
     exit_code = 2
+
+
+class DomainError(HarnessError):
+    """A question theory has no answer to: says what its domain is and what to do instead. Exit code 2."""
+
+    exit_code = 2

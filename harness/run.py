@@ -16,7 +16,7 @@ def run_block(block: Block, settings: Settings, within: Fit | None = None) -> Ta
     for group in groups(block.specs):
         for turn in turns(group, block, settings, within.state):
             Turn(turn, shared, settings, records).run()
-    return tables(records, settings.seed, settings.decades, settings.record_layers)
+    return tables(records, settings.seed, settings.decades, shared.log10_rms_inputs(), settings.record_layers)
 
 
 def turns(group: Group, block: Block, settings: Settings, state: int) -> Iterator[Group]:

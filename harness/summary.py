@@ -41,7 +41,7 @@ def summary(networks: pd.DataFrame, dead: pd.Series) -> Table:
     note = f"{of}; slope, attenuation and dead units at depth {deepest}."
     if len(rows) > MOST_ROWS:
         note = f"First {MOST_ROWS} of {len(rows)} rows; choose with `harness show --where`. " + note
-    columns = (*varying, "decades a layer", "attenuation", "dead units", "regime by depth", "float32 reads 0")
+    columns = (*varying, "decades a layer", "theory", "attenuation", "dead units", "regime by depth", "float32 reads 0")
     return Table("Slope of the gradient towards the input", columns, rows[:MOST_ROWS], note)
 
 
@@ -86,6 +86,7 @@ def _row(group: pd.DataFrame) -> tuple[str, ...]:
     deep = group[group["depth"] == group["depth"].max()]
     return (
         _number(deep["slope_per_layer"].median(), "+.4f"),
+        _number(deep["predicted_slope_per_layer"].median(), "+.4f"),
         _number(deep["log10_gradient_gain"].median(), "+.1f"),
         _number(100 * deep["dead"].median(), ".1f", " %"),
         regimes(group),

@@ -12,6 +12,7 @@ import pyarrow as pa
 from harness.measures import FORWARD, MEASURES
 from harness.network import NetworkSpec
 from harness.scaled import LOG10_2
+from harness.theory import predict
 
 Array = np.ndarray
 
@@ -78,12 +79,14 @@ class Records:
             values[failed] = np.where(unknown, np.nan, values[failed])
 
 
-def tables(records: Records, seed: int, decades: float, record_layers: int | tuple[int, ...] | None = None) -> Tables:
+def tables(records: Records, seed: int, decades: float, log10_rms_inputs: Array,
+           record_layers: int | tuple[int, ...] | None = None) -> Tables:  # fmt: skip
     """Both tables of a block. `decades`: an attenuation beyond ± that many is called vanishing or exploding.
 
-    `record_layers` thins the rows of `layers`, see `recorded`; `networks` is of all layers all the same.
+    `log10_rms_inputs`, (replicates,), is over units and batch; theory predicts from it. `record_layers` thins the rows
+    of `layers`, see `recorded`; `networks` is of all layers all the same.
     """
-    networks = _networks(records, seed, decades)
+    networks = _networks(records, seed, decades, log10_rms_inputs)
     layers = [recorded(spec.depth, record_layers) for spec in records.specs for _ in records.replicates]
     index = np.repeat(np.arange(len(layers)), [len(own) for own in layers])
     layer = np.concatenate(layers)
@@ -118,7 +121,7 @@ def _repeated(column: pa.Array, index: Array) -> pa.Array:
     return column.take(pa.array(index))
 
 
-def _networks(records: Records, seed: int, decades: float) -> dict[str, pa.Array]:
+def _networks(records: Records, seed: int, decades: float, log10_rms_inputs: Array) -> dict[str, pa.Array]:
     specs, replicates = records.specs, records.replicates
 
     def each(values: Sequence, type_: pa.DataType | None = None) -> pa.Array:
@@ -143,11 +146,11 @@ def _networks(records: Records, seed: int, decades: float) -> dict[str, pa.Array
         "sigma_w": each([spec.sigma_w() for spec in specs], pa.float64()),
         "sigma_b": each([spec.sigma_b(spec.width) for spec in specs], pa.float64()),
     }
-    return columns | _network_results(records, decades)
+    return columns | _network_results(records, decades, log10_rms_inputs)
 
 
-def _network_results(records: Records, decades: float) -> dict[str, pa.Array]:
-    """The columns of `networks` that were measured."""
+def _network_results(records: Records, decades: float, log10_rms_inputs: Array) -> dict[str, pa.Array]:
+    """The columns of `networks` that were measured, and theory beside them."""
     gain, slope, starts_at_zero = (np.empty(records.status.shape) for _ in range(3))
     zero_from = {name: np.empty(records.status.shape) for name in ZERO_UNDER}
     for n, spec in enumerate(records.specs):
@@ -170,11 +173,23 @@ def _network_results(records: Records, decades: float) -> dict[str, pa.Array]:
         "log10_cost": pa.array(records.log10_cost.ravel(), from_pandas=True),
         "log10_gradient_gain": pa.array(gain.ravel(), from_pandas=True),
         "slope_per_layer": pa.array(slope.ravel(), from_pandas=True),
+        **_predicted(records.specs, slope, log10_rms_inputs),
         "regime": pa.array(regime.ravel(), pa.string()).dictionary_encode(),
         "status": pa.array(status.ravel(), pa.string()).dictionary_encode(),
         "dead_from_layer": _null_where_zero(records.dead_from_layer),
         **{f"zero_from_layer_{name}": _null_where_zero(layers) for name, layers in zero_from.items()},
     }
+
+
+def _predicted(specs: Sequence[NetworkSpec], slope: Array, log10_rms_inputs: Array) -> dict[str, pa.Array]:
+    """What theory says of each network's slope, and how far from it the measured one is, in units of the spread."""
+    theory = predict(specs, log10_rms_inputs)
+    spread = np.where(theory.spread > 0, theory.spread, np.nan)  # orthogonal and linear: nothing to count in
+    with np.errstate(invalid="ignore"):
+        residual = np.where(np.isfinite(slope), (slope - theory.slope_per_layer) / spread, np.nan)  # not of the dead
+    columns = {"predicted_slope_per_layer": theory.slope_per_layer, "predicted_spread": theory.spread,
+               "slope_residual": residual}  # fmt: skip
+    return {name: pa.array(values.ravel(), from_pandas=True) for name, values in columns.items()}
 
 
 def _first_from_the_output(condition: Array) -> Array:

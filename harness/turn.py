@@ -46,6 +46,11 @@ class SharedDraws:
             )
         return self._made[key]
 
+    def log10_rms_inputs(self) -> Array:
+        """Over units and batch, (replicates,)."""
+        inputs, _ = self.batch(self.block.specs[0].output_width)
+        return scaled(inputs.astype(np.float64)).log10_norm - np.log10(inputs[0].size) / 2
+
     def fan_in(self, k: int) -> int:
         return self.input_width if k == 0 else self.width
 

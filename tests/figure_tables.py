@@ -19,6 +19,7 @@ def sweep(activations=("relu", "sigmoid"), inits=("he_normal",), scales=(1.0,), 
     networks = pd.MultiIndex.from_product(axes.values(), names=axes.keys()).to_frame(index=False)
     networks.insert(0, "network", [f"n{i}" for i in range(len(networks))])
     same = {"bias_scale": 0.0, "width": 8, "input_width": 8, "output_width": 8, "output": "activation"}
+    same |= {"sigma_w": 2**0.5, "sigma_b": 0.0}
     same |= {"family": "normal", "status": "ok", "dead_from_layer": np.nan}
     same |= {f"zero_from_layer_{name}": np.nan for name in FORMATS}
     networks = networks.assign(**(same | constant))
@@ -34,6 +35,8 @@ def sweep(activations=("relu", "sigmoid"), inits=("he_normal",), scales=(1.0,), 
     )
     networks["log10_gradient_gain"] = ledger.groupby(layers["network"], sort=False).sum().to_numpy()
     networks["slope_per_layer"] = networks["log10_gradient_gain"] / (networks["depth"] - 1).where(networks["depth"] > 1)
+    networks["predicted_slope_per_layer"] = networks["slope_per_layer"] + random.normal(0, 0.02, len(networks))
+    networks["predicted_spread"] = 0.02 + 0 * networks["slope_per_layer"]
     categories = {name: "category" for name in ("network", "activation", "init")}
     return layers.astype(categories), networks.astype({"activation": "category", "init": "category"})
 

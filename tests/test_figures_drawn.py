@@ -79,14 +79,30 @@ def test_nothing_left_alive_is_still_a_figure(name, what):
     assert all(axes.lines or axes.texts or axes.collections or axes.patches for axes in figure.axes)
 
 
-def test_the_predicted_edge_is_drawn_when_it_is_given():
-    module = figures.figure("phase_diagram")
-    tables = sweep(scales=(0.5, 1.0, 2.0, 4.0), depths=(2, 4))
-    with style.look():
-        figure = module.draw(module.prepare(*tables, edges={("relu", 0): 2**0.5}))
-    edges = [line for axes in figure.axes for line in axes.lines if line.get_label() == "predicted edge"]
-    assert [line.get_ydata()[0] for line in edges] == pytest.approx([0.5]) and "predicted edge" in words(figure)
-    assert "predicted edge" not in words(drawn("phase_diagram", tables))
+def test_the_edge_of_chaos_is_drawn_where_it_is_in_the_panel():
+    """relu is critical at weight scale 1, where σ_w = √2; sigmoid at 7.2, above the panel; gelu has no edge."""
+    layers, networks = sweep(("relu", "sigmoid", "gelu"), scales=(0.5, 1.0, 2.0, 4.0), depths=(2, 4))
+    networks["sigma_w"] = 2**0.5 * networks["weight_scale"]
+    figure = drawn("phase_diagram", (layers, networks))
+    edges = [[line.get_ydata()[0] for line in axes.lines if line.get_label() == "theory"] for axes in figure.axes[:3]]
+    assert edges == [[pytest.approx(0, abs=1e-12)], [], []] and "theory's edge at infinite width" in words(figure)
+    only = drawn("phase_diagram", sweep(("gelu",), scales=(0.5, 1.0), depths=(2, 4)))
+    assert "theory" not in words(only)
+
+
+def test_theory_is_dashed_beside_the_attenuation():
+    """Its median, and the middle half that it predicts, 0.6745 spreads either way; nothing where it has no answer."""
+    layers, networks = sweep(("relu",), depths=(2, 4, 8))
+    networks["predicted_slope_per_layer"], networks["predicted_spread"] = -0.5, 0.1
+    networks.loc[networks["depth"] == 8, ["predicted_slope_per_layer", "predicted_spread"]] = np.nan
+    figure = drawn("attenuation_against_depth", (layers, networks))
+    lines = [line.get_ydata() for line in figure.axes[0].lines if line.get_label() == "theory"]
+    assert [list(line) for line in lines] == [
+        pytest.approx([-0.5 + sign * 0.06745, 3 * (-0.5 + sign * 0.06745)]) for sign in (0, -1, 1)
+    ]
+    assert "theory, and the middle half it predicts" in words(figure) and "cost: linear, batch: 1" in words(figure)
+    networks["predicted_slope_per_layer"] = np.nan
+    assert "heory" not in words(drawn("attenuation_against_depth", (layers, networks)))
 
 
 def test_colour_bar_says_when_it_is_clipped():

@@ -15,6 +15,7 @@ def networks(**columns) -> pd.DataFrame:
         "network": [f"n{i}" for i in range(6)], "activation": "relu", "init": "he_normal", "weight_scale": 1.0,
         "bias_scale": 0.0, "depth": [2, 2, 2, 11, 11, 11], "width": 4, "replicate": [0, 1, 2] * 2, "input_width": 4,
         "output_width": 4, "output": "activation", "slope_per_layer": [0.1, 0.2, 0.3, -0.5, -1.0, -0.625],
+        "predicted_slope_per_layer": [0.0, 0.0, 0.0, -0.5, -0.5, NAN],
         "log10_gradient_gain": [0.1, 0.2, 0.3, -5.0, -10.0, -6.25],
         "regime": ["healthy"] * 3 + ["vanishing"] * 2 + ["dead"], "status": "ok",
         "zero_from_layer_float32": [NAN, NAN, NAN, 3.0, 2.0, NAN],
@@ -36,7 +37,8 @@ def cells(frame: pd.DataFrame, *fractions: float) -> dict[str, str]:
 
 def test_a_row_holds_medians_at_the_largest_depth():
     assert cells(networks(), 0, 0, 0, 0.125, 0.25, 1) == {
-        "activation": "relu", "init": "he_normal", "decades a layer": "−0.6250", "attenuation": "−6.2",
+        "activation": "relu", "init": "he_normal", "decades a layer": "−0.6250", "theory": "−0.5000",
+        "attenuation": "−6.2",
         "dead units": "25.0 %", "regime by depth": "healthy 2, vanishing 11", "float32 reads 0": "from depth 11",
     }  # fmt: skip
 

@@ -25,16 +25,18 @@ from harness.figures.page import (
 )
 from harness.figures.settings import Panels, activations, panels, ranked, with_settings
 from harness.figures.spread import spread
-from harness.figures.style import GREY, INK, looks
+from harness.figures.style import GREY, INK, THEORY, looks, mix
 
 HEADING = Heading("How much of the gradient is left at the first layer")
 MOST_PANELS = 6
+MIDDLE_HALF = 0.6745  # standard deviations of a normal law, either way
 FORMATS = {"float32": ("s", 10), "float64": ("o", 14)}  # marker and size: rings around the median
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """rows: setting, activation, depth, draws, unknown, dead, low, median, high of log10_gradient_gain (dead: −inf).
+    """rows: setting, activation, depth, draws, unknown, dead, low, median, high of log10_gradient_gain (dead: −inf);
+    theory, theory_low, theory_high: the same three as predicted, NaN where theory has no answer.
 
     zeros: setting, activation, format, depth: the first depth at which most of the living draws read zero.
     """
@@ -59,7 +61,18 @@ def prepare(layers: pd.DataFrame, networks: pd.DataFrame) -> Prepared:
     networks = ranked(networks[networks["setting"].isin(chosen.labels)], names)
     gain = networks["log10_gradient_gain"].mask(networks["dead_from_layer"].notna(), -np.inf)
     rows = spread(networks.assign(gain=gain), ["setting", "activation", "depth"], "gain")
+    rows = rows.merge(_theory(networks), on=["setting", "activation", "depth"])
     return Prepared(rows, _zeros(networks), networks, chosen, names, tuple(filter(None, (chosen.note, left_out))))
+
+
+def _theory(networks: pd.DataFrame) -> pd.DataFrame:
+    """Median over draws of what is predicted from each one's inputs, and the middle half about it."""
+    layers = networks["depth"] - 1
+    predicted = networks.assign(theory=networks["predicted_slope_per_layer"] * layers,
+                                half=MIDDLE_HALF * networks["predicted_spread"] * layers)  # fmt: skip
+    found = predicted.groupby(["setting", "activation", "depth"], observed=True)[["theory", "half"]].median()
+    found = found.assign(theory_low=found["theory"] - found["half"], theory_high=found["theory"] + found["half"])
+    return found.drop(columns="half").reset_index()
 
 
 def _zeros(networks: pd.DataFrame) -> pd.DataFrame:
@@ -111,6 +124,10 @@ def _lines(axes: Axes, rows: pd.DataFrame, names: tuple[str, ...]) -> None:
             label=text.clean(name),
         )
         band(axes, "depth", own, look.colour)
+        known = rows[(rows["activation"] == name) & rows["theory"].notna()]
+        for column, width in (("theory", 1.4), ("theory_low", 0.6), ("theory_high", 0.6)):
+            axes.plot(known["depth"], known[column], color=mix(look.colour, INK, 0.6), linestyle=THEORY,
+                      linewidth=width, label="theory", zorder=3)  # fmt: skip
 
 
 def _depth_axis(axes: Axes, depths: pd.Series) -> None:
@@ -147,7 +164,8 @@ def _legend(prepared: Prepared) -> list:
     rings = [(Line2D([], [], color=GREY, linestyle="none", marker=marker, markersize=size * 0.8, markerfacecolor="none",
                      markeredgecolor=INK), f"{name} reads 0 from this depth on")
              for name, (marker, size) in FORMATS.items() if (prepared.zeros["format"] == name).any()]  # fmt: skip
-    return [entries(prepared.activations), rings]
+    theory = [(Line2D([], [], color=INK, linestyle=THEORY, linewidth=1.4), "theory, and the middle half it predicts")]
+    return [entries(prepared.activations), [*(theory if prepared.rows["theory"].notna().any() else []), *rings]]
 
 
 def _caption(prepared: Prepared) -> str:
@@ -162,4 +180,11 @@ def _caption(prepared: Prepared) -> str:
         if len(prepared.zeros)
         else ""
     )
-    return caption(meaning, text.over(prepared.networks), prepared.panels.shared, dead, zero, shown(prepared.notes))
+    theory = (
+        "Theory is for one sample and a start that knows nothing of the weights (cost: linear, batch: 1)"
+        if prepared.rows["theory"].notna().any()
+        else ""
+    )
+    return caption(
+        meaning, text.over(prepared.networks), theory, prepared.panels.shared, dead, zero, shown(prepared.notes)
+    )

@@ -17,7 +17,8 @@ from harness.figures.marks import shown
 from harness.figures.page import Grid, Heading, caption, page, panel_title, shape, used
 from harness.figures.settings import Panels, activations, panels, ranked, with_settings
 from harness.figures.spread import spread
-from harness.figures.style import GREY, INK
+from harness.figures.style import GREY, INK, THEORY
+from harness.theory import edge_scale
 
 Array = np.ndarray
 
@@ -35,7 +36,7 @@ COLOURS = LinearSegmentedColormap.from_list(
 class Prepared:
     """cells: setting, activation, weight_scale, depth, draws, unknown, dead, low, median, high of the attenuation.
 
-    edges: (activation, setting) -> weight scale at which theory has neither vanishing nor exploding; None: not drawn.
+    edges: (activation, setting) -> weight scale at which theory has neither vanishing nor exploding; NaN: none.
     """
 
     cells: pd.DataFrame
@@ -43,7 +44,7 @@ class Prepared:
     panels: Panels
     activations: tuple[str, ...]
     notes: tuple[str, ...]
-    edges: Mapping[tuple[str, int], float] | None = None
+    edges: Mapping[tuple[str, int], float]
 
 
 def applies(networks: pd.DataFrame) -> str | None:
@@ -53,9 +54,7 @@ def applies(networks: pd.DataFrame) -> str | None:
     return f"needs more than one {' and '.join(missing)}" if missing else None
 
 
-def prepare(
-    layers: pd.DataFrame, networks: pd.DataFrame, edges: Mapping[tuple[str, int], float] | None = None
-) -> Prepared:
+def prepare(layers: pd.DataFrame, networks: pd.DataFrame) -> Prepared:
     """Median attenuation of every cell; a dead network is −inf, below all others."""
     names, left_out = activations(networks)
     networks, varying = with_settings(networks, without=("weight_scale",))
@@ -63,7 +62,16 @@ def prepare(
     networks = ranked(networks[networks["setting"].isin(chosen.labels)], names)
     gain = networks["log10_gradient_gain"].mask(networks["dead_from_layer"].notna(), -np.inf)
     cells = spread(networks.assign(gain=gain), ["setting", "activation", "weight_scale", "depth"], "gain")
-    return Prepared(cells, networks, chosen, names, tuple(filter(None, (chosen.note, left_out))), edges)
+    return Prepared(cells, networks, chosen, names, tuple(filter(None, (chosen.note, left_out))), _edges(networks))
+
+
+def _edges(networks: pd.DataFrame) -> dict[tuple[str, int], float]:
+    """Theory's edge of each panel, of infinite width: the init, and so σ_w at scale 1, and σ_b are the panel's."""
+    firsts = networks.drop_duplicates(["activation", "setting"])
+    return {
+        (str(row.activation), row.setting): edge_scale(str(row.activation), row.sigma_w / row.weight_scale, row.sigma_b)
+        for row in firsts.itertuples()
+    }
 
 
 def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
@@ -147,10 +155,10 @@ def _numbers(axes: Axes, x: Array, y: Array, values: Array, limit: float) -> Non
 
 def _edge(axes: Axes, prepared: Prepared, name: str, setting: int) -> None:
     """Theory's edge, dashed, where it was given and is within the panel."""
-    edge = (prepared.edges or {}).get((name, setting), np.nan)
+    edge = prepared.edges.get((name, setting), np.nan)
     low, high = axes.get_ylim()
     if edge > 0 and low <= np.log2(edge) <= high:
-        axes.axhline(np.log2(edge), color=INK, linewidth=1.6, linestyle=(0, (5, 3)), label="predicted edge")
+        axes.axhline(np.log2(edge), color=INK, linewidth=1.6, linestyle=THEORY, label="theory")
 
 
 def _extend(medians: pd.Series, limit: float) -> str:
@@ -169,8 +177,8 @@ def _legend(prepared: Prepared) -> list:
         entries.append((Patch(facecolor=INK, edgecolor="#d9d9d9", hatch="xx"), "dead in the median"))
     if prepared.cells["median"].isna().any():
         entries.append((Patch(facecolor="#bdbdbd"), "not known"))
-    if prepared.edges:
-        entries.append((Line2D([], [], color=INK, linewidth=1.6, linestyle=(0, (5, 3))), "predicted edge"))
+    if any(edge > 0 for edge in prepared.edges.values()):
+        entries.append((Line2D([], [], color=INK, linewidth=1.6, linestyle=THEORY), "theory's edge at infinite width"))
     return entries
 
 

@@ -16,6 +16,7 @@ from matplotlib.colors import to_hex, to_rgb
 INK, GREY, PALE = "#1a1a1a", "#6b6b6b", "#d9d9d9"
 WEIGHTS = "#8a8a8a"  # the weights' share, in every figure
 
+THEORY = (0, (5, 3))  # the dashes of theory, and of nothing else
 _SOLID, _DOTTED = "solid", (0, (1, 1.2))
 _DASHDOT, _LONG = (0, (7, 1.5, 1.2, 1.5)), (0, (7, 1.2, 1.2, 1.2, 1.2, 1.2))
 

@@ -1,0 +1,39 @@
+"""Closed forms of mean field: what the quadrature is tested against, and used where it is better.
+
+q is the variance of a preactivation z; c the correlation of two of them. Straight pieces: φ = above·z for z > 0 and
+below·z for z < 0 (ReLU: 1 and 0; linear: 1 and 1). Sources: Cho & Saul 2009, eq. 4 and 6, for the arc-cosine kernels;
+Williams 1997, eq. 11, for the error function.
+"""
+
+from math import acos, asin, pi, sqrt
+
+
+def straight_second_moment(below: float, above: float = 1.0) -> float:
+    """E[φ²]/q = E[φ'²] = (above² + below²)/2, whatever q."""
+    return (above**2 + below**2) / 2
+
+
+def straight_product(c: float, below: float, above: float = 1.0) -> float:
+    """E[φ(z₁)φ(z₂)]/q, whatever q: φ = (above − below)·relu + below·z, and the arc-cosine kernel of order 1."""
+    kernel = (sqrt((1 - c) * (1 + c)) + (pi - acos(c)) * c) / (2 * pi)
+    return (above - below) ** 2 * kernel + above * below * c
+
+
+def straight_slope_product(c: float, below: float, above: float = 1.0) -> float:
+    """E[φ'(z₁)φ'(z₂)], by the arc-cosine kernel of order 0."""
+    return (above - below) ** 2 * (pi - acos(c)) / (2 * pi) + above * below
+
+
+def erf_second_moment(q: float) -> float:
+    """E[erf(z)²] = (2/π)·arcsin(2q/(1 + 2q))."""
+    return erf_product(q, 1.0)
+
+
+def erf_product(q: float, c: float) -> float:
+    """E[erf(z₁)erf(z₂)] = (2/π)·arcsin(2cq/(1 + 2q))."""
+    return 2 / pi * asin(2 * c * q / (1 + 2 * q))
+
+
+def erf_slope_product(q: float, c: float) -> float:
+    """E[erf'(z₁)erf'(z₂)] = (4/π)/√((1 + 2q)² − (2cq)²); at c = 1 (4/π)/√(1 + 4q)."""
+    return 4 / pi / sqrt((1 + 2 * q * (1 - c)) * (1 + 2 * q * (1 + c)))
