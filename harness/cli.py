@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from harness.driver import Prepared, Progress
+    from harness.dispatch import Progress
+    from harness.driver import Prepared
     from harness.summary import Table
 
 EXIT_CODES = """
@@ -65,11 +66,11 @@ def sweep(
 ) -> None:
     """Run a sweep: networks, tables, figures, summary. What is there already is not computed again."""
     count = _workers(workers)
-    from harness import driver
+    from harness import dispatch, driver
 
     prepared = driver.prepare(config, set_, replicates, out, fresh, allow_large)
     if dry_run:
-        _print_plan(prepared, driver.how_many(count, prepared.plan))
+        _print_plan(prepared, dispatch.how_many(count, prepared.plan))
         return
     if prepared.question:
         _say(f"{prepared.question.path}: {prepared.question.sentence}")
