@@ -77,7 +77,8 @@ def execute(prepared: Prepared, workers: int | str = "auto", report: Report | No
             dask: str | None = None, mixed: bool = False) -> None:  # fmt: skip
     """Compute the blocks that are not there yet and write them; the manifest last."""
     folder = prepared.folder
-    with _held(folder):
+    failed: list[Failed] = []
+    with executor_for(prepared.plan, workers, dask, mixed) as pool, _held(folder):
         finished = _finished(folder, prepared.sweep, prepared.replaces)  # again: another run may have ended since
         if prepared.replaces:
             _clear(folder)
@@ -85,13 +86,11 @@ def execute(prepared: Prepared, workers: int | str = "auto", report: Report | No
         store.tidy(folder, keep=finished.values())
         store.write_text(folder / "config.yaml", config.dump(prepared.sweep))
         started = time.monotonic()
-        failed: list[Failed] = []
-        with executor_for(prepared.plan, workers, dask, mixed) as pool:
-            for block, outcome in computed(prepared.plan, pool, report):
-                if isinstance(outcome, Failed):
-                    failed.append(outcome)
-                else:
-                    store.commit(folder, block.name, outcome.layers, outcome.networks)
+        for block, outcome in computed(prepared.plan, pool, report):
+            if isinstance(outcome, Failed):
+                failed.append(outcome)
+            else:
+                store.commit(folder, block.name, outcome.layers, outcome.networks)
         manifest = _manifest(prepared, pool.workers, time.monotonic() - started)
         store.write_json(folder / "manifest.json", manifest | {"failed": [record(one) for one in failed]})
     if failed:
