@@ -1,8 +1,10 @@
 """The command line: parse, call, print."""
 
 import os
+import select
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from harness.driver import Prepared, Progress
+    from harness.dispatch import Progress, Where
+    from harness.driver import Prepared
     from harness.summary import Table
 
 EXIT_CODES = """
@@ -59,29 +62,35 @@ def sweep(
     replicates: Annotated[int | None, typer.Option(help="Number of draws of each network; more than before computes only the new ones.")] = None,  # noqa: E501
     out: Annotated[Path | None, typer.Option(help="Results folder; by default results/<name>/ under the current folder.")] = None,  # noqa: E501
     workers: Annotated[str, typer.Option(help="Worker processes, or 'auto': one a core.")] = "auto",
+    memory: Annotated[str | None, typer.Option(help="Memory each worker may take, such as 1.5GB; by default its part of a share of what this machine has.")] = None,  # noqa: E501
+    dask: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Compute on the workers of this Dask scheduler, such as tcp://host:8786.")] = None,  # noqa: E501
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be computed, and end.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Remove the results that are there and start over.")] = False,
     allow_large: Annotated[bool, typer.Option("--allow-large", help="Accept a sweep of absurd size.")] = False,
-    mixed: Annotated[bool, typer.Option("--mixed", help="Go on from results made with other software or another processor; the last digits may differ.")] = False,  # noqa: E501
+    mixed: Annotated[bool, typer.Option("--mixed", help="Go on from results, and accept Dask workers, of other software or another processor; the last digits may differ.")] = False,  # noqa: E501
 ) -> None:
     """Run a sweep: networks, tables, figures, summary. What is there already is not computed again."""
-    count = _workers(workers)
+    count, limit = _workers(workers), _memory(memory)
+    if dask and workers != "auto":
+        raise typer.BadParameter("a cluster has workers of its own; leave it out with --dask", param_hint="--workers")
     from harness import folder
     from harness.config import read  # before what is heavy: nonsense, and a folder in use, are told within a second
 
     given = read(config, set_, replicates, allow_large)
     folder.require_free(folder.results_folder(given.name, out))
     from harness import driver
+    from harness.dispatch import Where
 
+    where = Where(count, limit, dask)
     prepared = driver.prepare(given, out=out, fresh=fresh, mixed=mixed)
     if dry_run:
-        _print_plan(prepared, driver.how_many(count, prepared.plan))
+        _print_plan(prepared, where)
         return
     if prepared.question:
         _say(_printable(f"{prepared.question.path}: {prepared.question.sentence}"))
     progress = _progress(prepared)
     with _interruptible(), progress as report:
-        driver.execute(prepared, count, report, note=lambda line: _say(line, err=True))
+        driver.execute(prepared, where, report, note=lambda line: _say(line, err=True))
     _print_written(prepared.folder)
 
 
@@ -93,8 +102,14 @@ def show(
     """Print the summary of a results folder again."""
     from harness.results import load
 
-    for table in load(results).summary(where):
+    found = load(results)
+    for table in found.summary(where):
         _print_table(table)
+    wanted = found.manifest.get("networks", 0)
+    if len(found.networks) < wanted:
+        _say(f"unfinished: {len(found.networks):,} of {wanted:,} networks; run the sweep again to go on", err=True)
+    for failed in found.manifest.get("failed", ()):
+        _say(f"block {failed['block']} failed: {_printable(failed['why'])}", err=True)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -171,17 +186,32 @@ def _workers(text: str) -> int | str:
     raise typer.BadParameter(f"{text!r} is not a number of workers; use 1 or more, or auto", param_hint="--workers")
 
 
+def _memory(text: str | None) -> int | None:
+    from harness.machine import bytes_of
+
+    try:
+        return None if text is None else bytes_of(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--memory") from None
+
+
 # Ctrl-C: only a sweep has work to put away; all else, the first second of imports too, ends where it is --------------
+
+
+GRACE = 3  # seconds for a sweep to put its work away
 
 
 def _end(*_: object) -> None:
     print("interrupted", file=sys.stderr)
+    if sys.stderr.isatty():
+        print("\x1b[?25h", end="", file=sys.stderr, flush=True)  # the cursor, which a bar hides
     os._exit(130)
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
     _on_interrupt(signal.default_int_handler)
+    _insist()
     try:
         yield
     except KeyboardInterrupt:
@@ -189,6 +219,21 @@ def _interruptible() -> Iterator[None]:
         raise typer.Exit(130) from None
     finally:
         _on_interrupt(_end)
+
+
+def _insist() -> None:
+    """End on a second Ctrl-C, or some seconds after the first: Python hears neither inside of a long call into C."""
+    reads, writes = os.pipe()
+    os.set_blocking(writes, False)
+    signal.set_wakeup_fd(writes, warn_on_full_buffer=False)  # the C handler itself writes each signal's number there
+
+    def watch() -> None:
+        while os.read(reads, 1) != bytes([signal.SIGINT]):
+            pass
+        select.select([reads], [], [], GRACE)
+        _end()
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _on_interrupt(handler: Callable) -> None:
@@ -199,11 +244,15 @@ def _on_interrupt(handler: Callable) -> None:
 # What is said -------------------------------------------------------------------------------------------------------
 
 
-def _print_plan(prepared: "Prepared", workers: int) -> None:
-    from harness.driver import estimate
+def _print_plan(prepared: "Prepared", where: "Where") -> None:
+    from harness import dispatch, estimate
+    from harness.footprint import fit
 
     plan = prepared.plan
-    memory = max((block.memory for block in plan.blocks), default=0)
+    workers = dispatch.how_many(where.workers, plan)
+    limit = where.limit(workers)
+    dispatch.require_fit(plan, limit)
+    memory = dispatch.PROCESS + max((fit(block.block, plan.settings, limit).peak for block in plan.blocks), default=0)
     for name, value in (
         ("results folder", prepared.folder),
         ("networks", f"{plan.networks:,}"),
@@ -211,7 +260,7 @@ def _print_plan(prepared: "Prepared", workers: int) -> None:
         ("blocks", f"{len(plan.blocks):,}"),
         ("workers", workers),
         ("memory per worker", f"about {memory / 1e9:.2g} GB"),
-        ("time", f"about {_duration(estimate(plan, workers))}"),
+        ("time to compute", f"about {_duration(estimate.seconds(plan, workers))}"),
     ):
         _say(f"{name + ':':22}{value}")
 

@@ -3,43 +3,22 @@
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
-
 from harness import config, store
+from harness.dispatch import Failed, Report, Where, computed, executor_for, failure, record, require_fit
 from harness.environment import environment, made_with
-from harness.errors import ConfigError, HarnessError, ResultsError
-from harness.executors import completed, cores, executor
+from harness.errors import ConfigError, ResultsError
 from harness.folder import CONFIG, MANIFEST, clear, held, is_ours, require_free, results_folder
-from harness.lanes import Block, Settings
-from harness.plan import Plan, PlannedBlock, plan, work
+from harness.lanes import Settings
+from harness.plan import Plan, plan
 from harness.questions import Question, load_question
 from harness.results import Results, require_figures
-from harness.run import run_block
-from harness.tables import Tables
 
-SERIAL_WORK = 2e10  # with less to do than this, two seconds, starting workers is not worth their time
 ONLY_SHOWN = ("experiment", "figures")  # keys that change no table; thresholds decide the column `regime`
 
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a sweep is; `report` is called with one about every second."""
-
-    networks: int
-    of_networks: int
-    blocks: int
-    of_blocks: int
-    work: float  # share of the work done, in [0, 1]
-
-
-Report = Callable[[Progress], None]
 Config = str | os.PathLike | Mapping | config.Sweep
 
 
@@ -78,29 +57,36 @@ def prepare(given: Config, overrides: Sequence[str] = (), replicates: int | None
 
 
 def sweep(given: Config, *, overrides: Sequence[str] = (), replicates: int | None = None,
-          out: str | os.PathLike | None = None, workers: int | str = 1, fresh: bool = False,
-          allow_large: bool = False, mixed: bool = False, report: Report | None = None) -> Results:  # fmt: skip
+          out: str | os.PathLike | None = None, workers: int | str = 1, memory: int | None = None,
+          dask: str | None = None, mixed: bool = False, fresh: bool = False, allow_large: bool = False,
+          report: Report | None = None) -> Results:  # fmt: skip
     """Run a sweep, given as a config's path or as a mapping, and draw its figures.
 
     `workers` is a number of processes or "auto"; a script that asks for more than one needs the usual
-    `if __name__ == "__main__":`. Results go to results/<name>/ under the current folder, or to `out`.
+    `if __name__ == "__main__":`. `memory` is how many bytes they may take together; default, a share of what this
+    machine has. `dask` is the address of a scheduler whose workers compute in their place; with `mixed` also those
+    whose last bits may differ. Results go to results/<name>/ under the current folder, or to `out`.
     """
-    execute(prepared := prepare(given, overrides, replicates, out, fresh, allow_large, mixed), workers, report)
+    prepared = prepare(given, overrides, replicates, out, fresh, allow_large, mixed)
+    execute(prepared, Where(workers, memory, dask), report)
     results = Results(prepared.folder)
     results.draw()
     return results
 
 
-def execute(prepared: Prepared, workers: int | str = "auto", report: Report | None = None,
+def execute(prepared: Prepared, where: Where, report: Report | None = None,
             note: Callable[[str], None] = warnings.warn) -> None:  # fmt: skip
     """Compute the blocks that are not there yet and write them.
 
     `note` is called with a line for each damaged part that is computed again, and where what is there was made
     elsewhere. The manifest is written before the first block, so that what an interrupted run leaves can be read,
-    and again at the end.
+    and again at the end. Raises HarnessError, which names them, where blocks failed; all others are kept.
     """
     folder = prepared.folder
-    with held(folder):
+    failed: list[Failed] = []
+    with executor_for(prepared.plan, where, prepared.mixed) as pool, held(folder):
+        limit = where.limit(pool.workers)
+        require_fit(prepared.plan, limit)
         finished, notes = _held_already(folder, prepared.sweep, prepared.replaces, prepared.mixed)  # it is ours now
         for line in notes:
             note(line)
@@ -110,20 +96,17 @@ def execute(prepared: Prepared, workers: int | str = "auto", report: Report | No
         store.tidy(folder, keep=finished.values())
         store.write_text(folder / CONFIG, config.dump(prepared.as_run))
         started = time.monotonic()
-        count = how_many(workers, prepared.plan)
         made = list(finished.values())
-        store.write_json(folder / MANIFEST, _manifest(prepared, count, None, made))
-        with closing(_computed(prepared.plan, count, report)) as computed:  # closing ends the workers, whatever happens
-            for block, tables in computed:
-                store.commit(folder, block.name, tables.layers, tables.networks, made_with())
-        store.write_json(folder / MANIFEST, _manifest(prepared, count, time.monotonic() - started, made))
-
-
-def how_many(workers: int | str, planned: Plan) -> int:
-    """The number of worker processes; "auto" takes the cores there are, and none for a small sweep."""
-    if workers == "auto":
-        workers = 1 if sum(block.work for block in planned.blocks) < SERIAL_WORK else cores()
-    return max(1, min(int(workers), len(planned.blocks)))
+        store.write_json(folder / MANIFEST, _manifest(prepared, pool.workers, None, made))
+        for block, outcome in computed(prepared.plan, pool, limit, report):
+            if isinstance(outcome, Failed):
+                failed.append(outcome)
+            else:
+                store.commit(folder, block.name, outcome.layers, outcome.networks, made_with())
+        manifest = _manifest(prepared, pool.workers, time.monotonic() - started, made)
+        store.write_json(folder / MANIFEST, manifest | {"failed": [record(one) for one in failed]})
+    if failed:
+        raise failure(failed)
 
 
 def _plan(sweep: config.Sweep, finished: Iterable[str]) -> Plan:
@@ -176,60 +159,6 @@ def made_elsewhere(networks: Iterable[Path]) -> list[str]:
     return [f"{len(others)} finished blocks were made with other software or on another processor, where the last "
             "digits may differ:",
             *(f"  {name}: {'; '.join(then)} -> {here[name]}" for name, then in kinds.items() if then)]  # fmt: skip
-
-
-def _computed(planned: Plan, workers: int, report: Report | None) -> Iterator[tuple[PlannedBlock, Tables]]:
-    """Blocks as they finish, largest first."""
-    largest_first = sorted(planned.blocks, key=lambda block: -block.work)
-    finished: list[PlannedBlock] = []
-    with executor(workers) as pool:
-
-        def submit(block: PlannedBlock) -> Future:
-            try:
-                return pool.submit(run_block, block.block, planned.settings)
-            except BrokenProcessPool as error:  # a worker died since the last one was submitted
-                failed: Future = Future()
-                failed.set_exception(error)
-                return failed
-
-        for event in completed(submit, largest_first, at_once=workers + 1 if workers > 1 else 1):
-            if event:
-                block, future = event
-                yield block, _result(block, future)
-                finished.append(block)
-            if report:
-                report(_progress(planned, finished))
-
-
-def _result(block: PlannedBlock, future: Future) -> Tables:
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        raise HarnessError(
-            f"a worker process died while block {block.name} was computed (out of memory? it needs about "
-            f"{block.memory / 1e9:.1f} GB); finished blocks are kept: run the same command again to go on"
-        ) from None
-
-
-def _progress(planned: Plan, finished: Sequence[PlannedBlock]) -> Progress:
-    total = sum(block.work for block in planned.blocks)
-    return Progress(sum(block.networks for block in finished), planned.networks, len(finished), len(planned.blocks),
-                    sum(block.work for block in finished) / total)  # fmt: skip
-
-
-def estimate(planned: Plan, workers: int) -> float:
-    """Seconds that the blocks will take, from running a small part of the first one."""
-    if not planned.blocks:
-        return 0.0
-    largest = max(planned.blocks, key=lambda block: block.work)
-    shallow = {replace(spec, depth=min(spec.depth, 12)): None for spec in largest.block.specs}
-    sample = Block(tuple(shallow)[:8], largest.block.replicates)
-    with threadpool_limits(limits=1):
-        run_block(sample, planned.settings)  # once for what is loaded and allocated the first time
-        started = time.perf_counter()
-        run_block(sample, planned.settings)
-    speed = work(sample.specs, planned.settings) * len(sample.replicates) / (time.perf_counter() - started)
-    return sum(block.work for block in planned.blocks) / speed / workers
 
 
 def _manifest(prepared: Prepared, workers: int, seconds: float | None, before: Sequence[Path]) -> dict:
