@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from harness.driver import Prepared, Progress
+    from harness.dispatch import Progress
+    from harness.driver import Prepared
     from harness.summary import Table
 
 EXIT_CODES = """
@@ -66,16 +67,11 @@ def sweep(
 ) -> None:
     """Run a sweep: networks, tables, figures, summary. What is there already is not computed again."""
     count = _workers(workers)
-    from harness import folder
-    from harness.config import read  # before what is heavy: nonsense, and a folder in use, are told within a second
-
-    given = read(config, set_, replicates, allow_large)
-    folder.require_free(folder.results_folder(given.name, out))
-    from harness import driver
+    from harness import dispatch, driver
 
     prepared = driver.prepare(given, out=out, fresh=fresh, mixed=mixed)
     if dry_run:
-        _print_plan(prepared, driver.how_many(count, prepared.plan))
+        _print_plan(prepared, dispatch.how_many(count, prepared.plan))
         return
     if prepared.question:
         _say(_printable(f"{prepared.question.path}: {prepared.question.sentence}"))

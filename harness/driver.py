@@ -2,45 +2,26 @@
 
 import os
 import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
 from harness import config, store
-from harness.environment import environment, made_with
-from harness.errors import ConfigError, HarnessError, ResultsError
-from harness.executors import completed, cores, executor
-from harness.folder import CONFIG, MANIFEST, clear, held, is_ours, require_free, results_folder
+from harness.dispatch import Report, computed, how_many
+from harness.environment import environment
+from harness.errors import ResultsError
 from harness.lanes import Block, Settings
-from harness.plan import Plan, PlannedBlock, plan, work
+from harness.plan import Plan, plan, work
 from harness.questions import Question, load_question
 from harness.results import Results, require_figures
 from harness.run import run_block
-from harness.tables import Tables
 
-SERIAL_WORK = 2e10  # with less to do than this, two seconds, starting workers is not worth their time
-ONLY_SHOWN = ("experiment", "figures")  # keys that change no table; thresholds decide the column `regime`
+OURS = ("manifest.json", "claims.json", "figures", "networks", "layers", "config.yaml")  # last what says they are ours
 
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a sweep is; `report` is called with one about every second."""
-
-    networks: int
-    of_networks: int
-    blocks: int
-    of_blocks: int
-    work: float  # share of the work done, in [0, 1]
-
-
-Report = Callable[[Progress], None]
-Config = str | os.PathLike | Mapping | config.Sweep
+Config = str | os.PathLike | Mapping
 
 
 @dataclass(frozen=True)
@@ -111,19 +92,16 @@ def execute(prepared: Prepared, workers: int | str = "auto", report: Report | No
         store.write_text(folder / CONFIG, config.dump(prepared.as_run))
         started = time.monotonic()
         count = how_many(workers, prepared.plan)
-        made = list(finished.values())
-        store.write_json(folder / MANIFEST, _manifest(prepared, count, None, made))
-        with closing(_computed(prepared.plan, count, report)) as computed:  # closing ends the workers, whatever happens
-            for block, tables in computed:
-                store.commit(folder, block.name, tables.layers, tables.networks, made_with())
-        store.write_json(folder / MANIFEST, _manifest(prepared, count, time.monotonic() - started, made))
+        with closing(computed(prepared.plan, count, report)) as outcomes:  # closing ends the workers, whatever happens
+            for block, tables in outcomes:
+                store.commit(folder, block.name, tables.layers, tables.networks)
+        store.write_json(folder / "manifest.json", _manifest(prepared, count, time.monotonic() - started))
 
 
-def how_many(workers: int | str, planned: Plan) -> int:
-    """The number of worker processes; "auto" takes the cores there are, and none for a small sweep."""
-    if workers == "auto":
-        workers = 1 if sum(block.work for block in planned.blocks) < SERIAL_WORK else cores()
-    return max(1, min(int(workers), len(planned.blocks)))
+def _read(given: Config, overrides: Sequence[str], allow_large: bool) -> tuple[config.Sweep, Path]:
+    if isinstance(given, Mapping):
+        return config.from_mapping(given, overrides=overrides, allow_large=allow_large), Path(".")
+    return config.load(Path(given), overrides, allow_large=allow_large), Path(given).parent
 
 
 def _plan(sweep: config.Sweep, finished: Iterable[str]) -> Plan:
@@ -176,45 +154,6 @@ def made_elsewhere(networks: Iterable[Path]) -> list[str]:
     return [f"{len(others)} finished blocks were made with other software or on another processor, where the last "
             "digits may differ:",
             *(f"  {name}: {'; '.join(then)} -> {here[name]}" for name, then in kinds.items() if then)]  # fmt: skip
-
-
-def _computed(planned: Plan, workers: int, report: Report | None) -> Iterator[tuple[PlannedBlock, Tables]]:
-    """Blocks as they finish, largest first."""
-    largest_first = sorted(planned.blocks, key=lambda block: -block.work)
-    finished: list[PlannedBlock] = []
-    with executor(workers) as pool:
-
-        def submit(block: PlannedBlock) -> Future:
-            try:
-                return pool.submit(run_block, block.block, planned.settings)
-            except BrokenProcessPool as error:  # a worker died since the last one was submitted
-                failed: Future = Future()
-                failed.set_exception(error)
-                return failed
-
-        for event in completed(submit, largest_first, at_once=workers + 1 if workers > 1 else 1):
-            if event:
-                block, future = event
-                yield block, _result(block, future)
-                finished.append(block)
-            if report:
-                report(_progress(planned, finished))
-
-
-def _result(block: PlannedBlock, future: Future) -> Tables:
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        raise HarnessError(
-            f"a worker process died while block {block.name} was computed (out of memory? it needs about "
-            f"{block.memory / 1e9:.1f} GB); finished blocks are kept: run the same command again to go on"
-        ) from None
-
-
-def _progress(planned: Plan, finished: Sequence[PlannedBlock]) -> Progress:
-    total = sum(block.work for block in planned.blocks)
-    return Progress(sum(block.networks for block in finished), planned.networks, len(finished), len(planned.blocks),
-                    sum(block.work for block in finished) / total)  # fmt: skip
 
 
 def estimate(planned: Plan, workers: int) -> float:

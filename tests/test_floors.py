@@ -16,7 +16,7 @@ FLOORS = {
     "diff": 5,
     "driver": 5,
     "verify": 5,
-    "forecast": 4,
+    "dispatch": 4.5,
     "plan": 4,
     "results": 4,
     "run": 3.8,

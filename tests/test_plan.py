@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness import config
 from harness import plan as planning
 from harness.data import DataSpec
-from harness.driver import how_many
+from harness.dispatch import how_many
 from harness.footprint import fit
 from harness.lanes import Block, Settings
 from harness.network import Choice, NetworkSpec
