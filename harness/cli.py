@@ -1,8 +1,10 @@
 """The command line: parse, call, print."""
 
 import os
+import select
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -170,14 +172,20 @@ def _workers(text: str) -> int | str:
 # Ctrl-C: only a sweep has work to put away; all else, the first second of imports too, ends where it is --------------
 
 
+GRACE = 3  # seconds for a sweep to put its work away
+
+
 def _end(*_: object) -> None:
     print("interrupted", file=sys.stderr)
+    if sys.stderr.isatty():
+        print("\x1b[?25h", end="", file=sys.stderr, flush=True)  # the cursor, which a bar hides
     os._exit(130)
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
     _on_interrupt(signal.default_int_handler)
+    _insist()
     try:
         yield
     except KeyboardInterrupt:
@@ -185,6 +193,21 @@ def _interruptible() -> Iterator[None]:
         raise typer.Exit(130) from None
     finally:
         _on_interrupt(_end)
+
+
+def _insist() -> None:
+    """End on a second Ctrl-C, or some seconds after the first: Python hears neither inside of a long call into C."""
+    reads, writes = os.pipe()
+    os.set_blocking(writes, False)
+    signal.set_wakeup_fd(writes, warn_on_full_buffer=False)  # the C handler itself writes each signal's number there
+
+    def watch() -> None:
+        while os.read(reads, 1) != bytes([signal.SIGINT]):
+            pass
+        select.select([reads], [], [], GRACE)
+        _end()
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _on_interrupt(handler: Callable) -> None:

@@ -1,17 +1,23 @@
-"""A plan's blocks handed to an executor, largest first, and their tables as they come back."""
+"""A plan's blocks handed to an executor, largest first, and their tables as they come back.
 
+A block whose worker dies is tried again, after all others; one that has ended three workers is set aside, as is one
+that runs out of memory or trips over an error of ours. The rest is done all the same.
+"""
+
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
 from harness.errors import HarnessError
-from harness.executors import completed, cores, executor
+from harness.executors import WorkerDied, completed, cores
 from harness.plan import Plan, PlannedBlock
 from harness.run import run_block
 from harness.tables import Tables
 
 SERIAL_WORK = 2e10  # with less to do than this, two seconds, starting workers is not worth their time
+STRIKES = 3  # workers that a block may end
+NAMED = 10  # failed blocks that a message lists
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,19 @@ class Progress:
 Report = Callable[[Progress], None]
 
 
+@dataclass(frozen=True)
+class Failed:
+    """Why there are no tables of a block; with a traceback where it is an error of ours."""
+
+    block: PlannedBlock
+    why: str
+    traceback: str = ""
+
+    @property
+    def line(self) -> str:
+        return f"block {self.block.name} (needs about {self.block.memory / 1e9:.2g} GB): {self.why}"
+
+
 def how_many(workers: int | str, planned: Plan) -> int:
     """The number of worker processes; "auto" takes the cores there are, and none for a small sweep."""
     if workers == "auto":
@@ -35,37 +54,62 @@ def how_many(workers: int | str, planned: Plan) -> int:
     return max(1, min(int(workers), len(planned.blocks)))
 
 
-def computed(planned: Plan, workers: int, report: Report | None) -> Iterator[tuple[PlannedBlock, Tables]]:
-    """Blocks as they finish, largest first."""
-    largest_first = sorted(planned.blocks, key=lambda block: -block.work)
+def computed(planned: Plan, pool: Executor, report: Report | None) -> Iterator[tuple[PlannedBlock, Tables | Failed]]:
+    """Blocks as they finish, or fail. Raises HarnessError where none can be computed any more."""
+    todo = deque(sorted(planned.blocks, key=lambda block: -block.work))
     finished: list[PlannedBlock] = []
-    with executor(workers) as pool:
+    deaths: Counter[str] = Counter()
 
-        def submit(block: PlannedBlock) -> Future:
-            try:
-                return pool.submit(run_block, block.block, planned.settings)
-            except BrokenProcessPool as error:  # a worker died since the last one was submitted
-                failed: Future = Future()
-                failed.set_exception(error)
-                return failed
+    def submit(block: PlannedBlock) -> Future:
+        return pool.submit(run_block, block.block, planned.settings)
 
-        for event in completed(submit, largest_first, at_once=workers + 1 if workers > 1 else 1):
-            if event:
-                block, future = event
-                yield block, _result(block, future)
+    for event in completed(pool, submit, todo):
+        if event:
+            block, future = event
+            outcome = _outcome(block, future, deaths)
+            if outcome is None:
+                todo.append(block)
+            else:
+                yield block, outcome
                 finished.append(block)
-            if report:
-                report(_progress(planned, finished))
+        if report:
+            report(_progress(planned, finished))
 
 
-def _result(block: PlannedBlock, future: Future) -> Tables:
+def _outcome(block: PlannedBlock, future: Future, deaths: Counter[str]) -> Tables | Failed | None:
+    """None: to be tried again."""
     try:
         return future.result()
-    except BrokenProcessPool:
-        raise HarnessError(
-            f"a worker process died while block {block.name} was computed (out of memory? it needs about "
-            f"{block.memory / 1e9:.1f} GB); finished blocks are kept: run the same command again to go on"
-        ) from None
+    except HarnessError:
+        raise
+    except WorkerDied as error:
+        deaths[block.name] += 1
+        if deaths[block.name] < STRIKES:
+            return None
+        return Failed(block, f"its worker died, {STRIKES} times ({error})")
+    except MemoryError as error:
+        return Failed(block, f"out of memory ({error})" if str(error) else "out of memory")
+    except Exception as error:
+        return Failed(block, f"{type(error).__name__}: {error}", "\n".join(getattr(error, "__notes__", ())))
+
+
+def record(failed: Failed) -> dict:
+    """A failure as the manifest keeps it."""
+    return {"block": failed.block.name, "networks": failed.block.networks, "memory": failed.block.memory,
+            "why": failed.why, "traceback": failed.traceback}  # fmt: skip
+
+
+def failure(failed: Sequence[Failed]) -> HarnessError:
+    """What to say of blocks that were set aside: each by name, and the first traceback there is."""
+    lines = [f"{len(failed)} of the sweep's blocks failed; all others are finished and kept", ""]
+    lines += [f"  {one.line}" for one in failed[:NAMED]]
+    if len(failed) > NAMED:
+        lines.append(f"  and {len(failed) - NAMED} more, which manifest.json names")
+    traceback = next((one.traceback for one in failed if one.traceback), None)
+    lines += ["", traceback.rstrip()] if traceback else []
+    more = "" if all(one.traceback for one in failed) else "; with fewer --workers each has more memory"
+    lines += ["", f"run the same command again to try them again{more}"]
+    return HarnessError("\n".join(lines))
 
 
 def _progress(planned: Plan, finished: Sequence[PlannedBlock]) -> Progress:

@@ -3,16 +3,17 @@
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
 from harness import config, store
-from harness.dispatch import Report, computed, how_many
+from harness.dispatch import Failed, Report, computed, failure, how_many, record
 from harness.environment import environment
 from harness.errors import ResultsError
+from harness.executors import executor
 from harness.lanes import Block, Settings
 from harness.plan import Plan, plan, work
 from harness.questions import Question, load_question
@@ -91,11 +92,17 @@ def execute(prepared: Prepared, workers: int | str = "auto", report: Report | No
         store.tidy(folder, keep=finished.values())
         store.write_text(folder / CONFIG, config.dump(prepared.as_run))
         started = time.monotonic()
-        count = how_many(workers, prepared.plan)
-        with closing(computed(prepared.plan, count, report)) as outcomes:  # closing ends the workers, whatever happens
-            for block, tables in outcomes:
-                store.commit(folder, block.name, tables.layers, tables.networks)
-        store.write_json(folder / "manifest.json", _manifest(prepared, count, time.monotonic() - started))
+        failed: list[Failed] = []
+        with executor(how_many(workers, prepared.plan)) as pool:
+            for block, outcome in computed(prepared.plan, pool, report):
+                if isinstance(outcome, Failed):
+                    failed.append(outcome)
+                else:
+                    store.commit(folder, block.name, outcome.layers, outcome.networks)
+        manifest = _manifest(prepared, pool.workers, time.monotonic() - started)
+        store.write_json(folder / "manifest.json", manifest | {"failed": [record(one) for one in failed]})
+    if failed:
+        raise failure(failed)
 
 
 def _read(given: Config, overrides: Sequence[str], allow_large: bool) -> tuple[config.Sweep, Path]:

@@ -36,7 +36,7 @@ from command import (
 import harness
 from harness.activations import ACTIVATIONS
 from harness.cli import _Lines
-from harness.driver import Progress
+from harness.dispatch import Progress
 from harness.figures import FIGURES
 from harness.inits import INITS
 from harness.measures import MEASURES
