@@ -62,6 +62,8 @@ def sweep(
     replicates: Annotated[int | None, typer.Option(help="Number of draws of each network; more than before computes only the new ones.")] = None,  # noqa: E501
     out: Annotated[Path | None, typer.Option(help="Results folder; by default results/<name>/ under the current folder.")] = None,  # noqa: E501
     workers: Annotated[str, typer.Option(help="Worker processes, or 'auto': one a core.")] = "auto",
+    dask: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Compute on the workers of this Dask scheduler, such as tcp://host:8786.")] = None,  # noqa: E501
+    mixed_workers: Annotated[bool, typer.Option("--mixed-workers", help="With --dask: accept workers of other versions or processors, whose last bits may differ.")] = False,  # noqa: E501
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be computed, and end.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Remove the results that are there and start over.")] = False,
     allow_large: Annotated[bool, typer.Option("--allow-large", help="Accept a sweep of absurd size.")] = False,
@@ -79,7 +81,7 @@ def sweep(
         _say(_printable(f"{prepared.question.path}: {prepared.question.sentence}"))
     progress = _progress(prepared)
     with _interruptible(), progress as report:
-        driver.execute(prepared, count, report, note=lambda line: _say(line, err=True))
+        driver.execute(prepared, count, report, dask, mixed_workers)
     _print_written(prepared.folder)
 
 

@@ -7,10 +7,11 @@ that runs out of memory or trips over an error of ours. The rest is done all the
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from harness.errors import HarnessError
-from harness.executors import WorkerDied, completed, cores
+from harness.executors import WorkerDied, completed, cores, executor
 from harness.plan import Plan, PlannedBlock
 from harness.run import run_block
 from harness.tables import Tables
@@ -52,6 +53,16 @@ def how_many(workers: int | str, planned: Plan) -> int:
     if workers == "auto":
         workers = 1 if sum(block.work for block in planned.blocks) < SERIAL_WORK else cores()
     return max(1, min(int(workers), len(planned.blocks)))
+
+
+def executor_for(planned: Plan, workers: int | str, dask: str | None,
+                 mixed_workers: bool) -> AbstractContextManager[Executor]:  # fmt: skip
+    """Where a plan runs: in this process, in processes of this machine, or on a cluster."""
+    if dask is None:
+        return executor(how_many(workers, planned))
+    from harness.cluster import cluster  # with an optional package
+
+    return cluster(dask, planned.settings.data, mixed_workers)
 
 
 def computed(planned: Plan, pool: Executor, report: Report | None) -> Iterator[tuple[PlannedBlock, Tables | Failed]]:

@@ -10,10 +10,9 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from harness import config, store
-from harness.dispatch import Failed, Report, computed, failure, how_many, record
+from harness.dispatch import Failed, Report, computed, executor_for, failure, record
 from harness.environment import environment
 from harness.errors import ResultsError
-from harness.executors import executor
 from harness.lanes import Block, Settings
 from harness.plan import Plan, plan, work
 from harness.questions import Question, load_question
@@ -60,27 +59,26 @@ def prepare(given: Config, overrides: Sequence[str] = (), replicates: int | None
 
 
 def sweep(given: Config, *, overrides: Sequence[str] = (), replicates: int | None = None,
-          out: str | os.PathLike | None = None, workers: int | str = 1, fresh: bool = False,
-          allow_large: bool = False, mixed: bool = False, report: Report | None = None) -> Results:  # fmt: skip
+          out: str | os.PathLike | None = None, workers: int | str = 1, dask: str | None = None,
+          mixed_workers: bool = False, fresh: bool = False, allow_large: bool = False,
+          report: Report | None = None) -> Results:  # fmt: skip
     """Run a sweep, given as a config's path or as a mapping, and draw its figures.
 
     `workers` is a number of processes or "auto"; a script that asks for more than one needs the usual
-    `if __name__ == "__main__":`. Results go to results/<name>/ under the current folder, or to `out`.
+    `if __name__ == "__main__":`. `dask` is the address of a scheduler whose workers compute in their place; with
+    `mixed_workers` also those whose last bits may differ. Results go to results/<name>/ under the current folder, or
+    to `out`.
     """
-    execute(prepared := prepare(given, overrides, replicates, out, fresh, allow_large, mixed), workers, report)
+    prepared = prepare(given, overrides, replicates, out, fresh, allow_large)
+    execute(prepared, workers, report, dask, mixed_workers)
     results = Results(prepared.folder)
     results.draw()
     return results
 
 
 def execute(prepared: Prepared, workers: int | str = "auto", report: Report | None = None,
-            note: Callable[[str], None] = warnings.warn) -> None:  # fmt: skip
-    """Compute the blocks that are not there yet and write them.
-
-    `note` is called with a line for each damaged part that is computed again, and where what is there was made
-    elsewhere. The manifest is written before the first block, so that what an interrupted run leaves can be read,
-    and again at the end.
-    """
+            dask: str | None = None, mixed_workers: bool = False) -> None:  # fmt: skip
+    """Compute the blocks that are not there yet and write them; the manifest last."""
     folder = prepared.folder
     with held(folder):
         finished, notes = _held_already(folder, prepared.sweep, prepared.replaces, prepared.mixed)  # it is ours now
@@ -93,7 +91,7 @@ def execute(prepared: Prepared, workers: int | str = "auto", report: Report | No
         store.write_text(folder / CONFIG, config.dump(prepared.as_run))
         started = time.monotonic()
         failed: list[Failed] = []
-        with executor(how_many(workers, prepared.plan)) as pool:
+        with executor_for(prepared.plan, workers, dask, mixed_workers) as pool:
             for block, outcome in computed(prepared.plan, pool, report):
                 if isinstance(outcome, Failed):
                     failed.append(outcome)
