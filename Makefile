@@ -54,7 +54,7 @@ lock: $(VENV)/.made
 	$(PY) -m venv $(VENV)/lock
 	$(VENV)/lock/bin/python -m pip --disable-pip-version-check --quiet install --upgrade uv
 	$(COMPILE) pyproject.toml --output-file requirements/runtime.txt
-	$(COMPILE) pyproject.toml --extra test --constraint requirements/runtime.txt --output-file requirements/test.txt
+	$(COMPILE) pyproject.toml --extra test --extra dask --constraint requirements/runtime.txt --output-file requirements/test.txt
 	$(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		| $(COMPILE) - --output-file requirements/build.txt
 

@@ -39,7 +39,8 @@ def cluster(address: str, data: DataSpec, mixed: bool = False) -> Iterator["Clus
         import distributed
     except ImportError:
         raise ConfigError("--dask: Dask is not installed; pip install 'gradient-harness[dask]'") from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it would say of a lost peer, we say
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what it would say of a lost peer, we say
     try:
         client = distributed.Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError, TypeError, RuntimeError) as error:
@@ -84,7 +85,7 @@ class Cluster(Executor):
         self._client, self._address, self._mixed = client, address, mixed
         self._data, self._dataset = data, None if data.path is None else dataset_of(data)
         self._workers: dict[str, _Worker] = {}
-        self._refused: dict[str, str] = {}
+        self._refused: set[str] = set()
         self._waiting: deque[_Task] = deque()
         self._lost: HarnessError | None = None
         self._lock = threading.RLock()
@@ -109,13 +110,14 @@ class Cluster(Executor):
         return task.future
 
     def open(self) -> None:
-        self._look()
-        if self._refused and not self._workers:
+        refused = self._look()
+        if refused and not self._workers:
             raise HarnessError("\n".join(
-                [f"no worker of {self._address} computes as this process does:", *list(self._refused.values())[:5],
+                [f"no worker of {self._address} computes as this process does:", *refused[:5],
                  "start them with the same versions on the same kind of processor, or accept with --mixed-workers",
                  "results that agree within tolerance, not to the byte (another harness is never accepted)"]
             ))  # fmt: skip
+        self._tell(refused)
         threading.Thread(target=self._watch, daemon=True).start()
 
     def close(self) -> None:
@@ -132,41 +134,45 @@ class Cluster(Executor):
     def _watch(self) -> None:
         while not self._closed.wait(LOOK):
             try:
-                self._look()
+                self._tell(self._look())
             except Exception as error:  # whatever the connection trips over
                 self._lose(error)
                 return
 
-    def _look(self) -> None:
+    def _tell(self, refused: list[str]) -> None:
+        for why in refused:
+            LOG.warning(why)
+        if not self._workers and not self._said_none:
+            LOG.warning("%s has no workers for us; waiting for some", self._address)
+        self._said_none = not self._workers
+
+    def _look(self) -> list[str]:
+        """Take leave of workers that are gone, examine those that have come. Returns what is wrong with some."""
         if self._client.status != "running":
             raise OSError(f"the connection is {self._client.status}")
         threads = self._client.nthreads(callback_timeout=PATIENCE)
         for address in [*self._workers, *self._refused]:
             if address not in threads:
-                self._refused.pop(address, None)
+                self._refused.discard(address)
                 self._bury(address)
         new = [address for address in threads if address not in self._workers and address not in self._refused]
-        if new:
-            self._examine({address: threads[address] for address in new})
-        if not self._workers and not self._said_none:
-            self._said_none = True
-            LOG.warning("%s has no workers for us; waiting for some", self._address)
+        return self._examine({address: threads[address] for address in new}) if new else []
 
-    def _examine(self, threads: dict[str, int]) -> None:
-        here = identity()
+    def _examine(self, threads: dict[str, int]) -> list[str]:
+        here, refused = identity(), []
         answers = self._client.run(examined, self._data, self._dataset, workers=list(threads), on_error="return")
         for address, answer in answers.items():
             if isinstance(answer, OSError):  # gone meanwhile; the next look tells
                 continue
             why = f"{type(answer).__name__}: {answer}" if isinstance(answer, Exception) else self._differs(here, answer)
             if why:
-                self._refused[address] = f"worker {address} is refused: {why}"
-                LOG.warning(self._refused[address])
+                self._refused.add(address)
+                refused.append(f"worker {address} is refused: {why}")
                 continue
             with self._lock:
                 self._workers[address] = _Worker(address, answer["process"], threads[address])
-                self._said_none = False
                 self._assign()
+        return refused
 
     def _differs(self, here: dict[str, str], there: dict[str, str]) -> str:
         names = [name for name in here if here[name] != there[name]]
@@ -192,10 +198,11 @@ class Cluster(Executor):
             self._assign()
 
     def _lose(self, error: Exception) -> None:
+        LOG.debug("lost", exc_info=error)
         with self._lock:
             self._lost = HarnessError(
-                f"the scheduler at {self._address} is lost ({error}); finished blocks are kept: run the same command "
-                "again to go on"
+                f"the scheduler at {self._address} is lost ({type(error).__name__}); finished blocks are kept: run the "
+                "same command again to go on"
             )
             self._fail(self._lost)
 

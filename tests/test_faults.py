@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from command import alive, end_all, ended, environment, good, run, start, within
+from faults import blocks_done, config_in, contents, with_fault
 
 import harness
 
@@ -30,12 +31,6 @@ replicates: 3
 figures: []
 """
 BLOCKS = 16
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of a results folder but the manifest, which has times in it."""
-    found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    return {name: content for name, content in found.items() if name not in ("manifest.json", ".lock")}
 
 
 @dataclass(frozen=True)
@@ -53,16 +48,6 @@ def undisturbed(tmp_path_factory) -> Undisturbed:
     whole = contents(folder / "results")
     assert len(whole) == 2 * BLOCKS + 1
     return Undisturbed(whole, seconds)
-
-
-def config_in(folder: Path, text: str) -> Path:
-    path = folder / "config.yaml"
-    path.write_text(text)
-    return path
-
-
-def blocks_done(folder: Path) -> int:
-    return len(list((folder / "networks").glob("[!.]*.parquet")))
 
 
 # SIGKILL of all -----------------------------------------------------------------------------------------------------
@@ -133,31 +118,6 @@ def test_no_process_outlives_a_driver_that_is_killed_even_inside_a_long_product(
 
 
 # A worker that dies --------------------------------------------------------------------------------------------------
-
-# Python runs a file of this name at its start. FAULT=kill:33 has a block of width 33 kill the process that computes it.
-SITECUSTOMIZE = """
-import functools, os, signal
-import harness.run as run
-
-what, _, width = os.environ["FAULT"].partition(":")
-run_block = run.run_block
-
-@functools.wraps(run_block)
-def faulty(block, settings):
-    if str(block.specs[0].width) == width:
-        if what == "kill":
-            os.kill(os.getpid(), signal.SIGKILL)
-        raise ValueError("a mistake of ours")
-    return run_block(block, settings)
-
-run.run_block = faulty
-"""
-
-
-def with_fault(folder: Path, fault: str) -> dict[str, str]:
-    """Changes to the environment of a command, whose processes then have that fault."""
-    (folder / "sitecustomize.py").write_text(SITECUSTOMIZE)
-    return {"PYTHONPATH": os.pathsep.join((str(folder), environment()["PYTHONPATH"])), "FAULT": fault}
 
 
 def workers_of(process: subprocess.Popen) -> list[int]:

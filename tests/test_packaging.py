@@ -75,7 +75,7 @@ def test_a_planted_line_is_flagged(line):
     ("name", "wanted"),
     [
         ("runtime", PROJECT["project"]["dependencies"]),
-        ("test", PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["test"]),
+        ("test", sum(PROJECT["project"]["optional-dependencies"].values(), PROJECT["project"]["dependencies"])),
         ("build", PROJECT["build-system"]["requires"]),
     ],
 )

@@ -1,0 +1,201 @@
+"""Sweeps on a real Dask scheduler and real worker processes: the same bytes, whatever dies meanwhile."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from command import end_all, ended, environment, good, run, start, within
+from faults import blocks_done, config_in, contents, with_fault
+from threadpoolctl import threadpool_info, threadpool_limits
+
+import harness
+from harness import remote
+from harness.environment import fingerprint
+
+distributed = pytest.importorskip("distributed")
+pytestmark = pytest.mark.slow
+
+# 12 blocks of a few tenths of a second
+MEDIUM = """\
+name: medium
+network: {activation: tanh, init: he_normal, depth: 60, width: {from: 64, to: 75, steps: 12}}
+data: {batch: 32}
+replicates: 8
+figures: []
+"""
+BLOCKS = 12
+
+
+class Cluster:
+    """A scheduler and its workers, each in a session of its own."""
+
+    def __init__(self, folder: Path):
+        self.file, self.workers, self.log = folder / "scheduler.json", [], (folder / "dask.log").open("w")
+        self.scheduler = self._start("dask_scheduler", "--port", "0")
+        assert within(60, self.file.exists)
+        self.address = json.loads(self.file.read_text())["address"]
+
+    def worker(self, threads: int = 1, nanny: bool = False, **changes: str) -> subprocess.Popen:
+        options = ("--nthreads", str(threads), "--nanny" if nanny else "--no-nanny")
+        self.workers.append(self._start("dask_worker", *options, **changes))
+        return self.workers[-1]
+
+    def wait_for(self, workers: int) -> None:
+        with distributed.Client(self.address, set_as_default=False) as client:
+            client.wait_for_workers(workers, timeout=60)
+
+    def _start(self, command: str, *options: str, **changes: str) -> subprocess.Popen:
+        words = [sys.executable, "-m", f"distributed.cli.{command}", "--scheduler-file", str(self.file),
+                 "--host", "127.0.0.1", "--no-dashboard", *options]  # fmt: skip
+        changes = {"PYTHONWARNINGS": None} | changes  # Dask's own are not ours to mend
+        return subprocess.Popen(words, env=environment(**changes), cwd=self.file.parent, start_new_session=True,
+                                stdout=self.log, stderr=self.log)  # fmt: skip
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    (tmp_path / "dask").mkdir()
+    made = Cluster(tmp_path / "dask")
+    yield made
+    for process in (*made.workers, made.scheduler):
+        end_all(process)
+    made.log.close()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    harness.sweep(config_in(folder, MEDIUM), out=folder / "results")
+    return contents(folder / "results")
+
+
+def test_the_bytes_are_those_of_one_process_though_a_worker_is_killed(tmp_path, cluster, undisturbed):
+    first, _ = cluster.worker(threads=1), cluster.worker(threads=2)
+    cluster.wait_for(2)
+    sweep = ("sweep", config_in(tmp_path, MEDIUM), "--out", "results", "--dask", cluster.address)
+    process = start(*sweep, cwd=tmp_path)
+    assert within(60, lambda: blocks_done(tmp_path / "results") >= 1)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert (ended(process).returncode, time.monotonic() - began < 5) == (130, True)
+    kept = blocks_done(tmp_path / "results")
+    process = start(*sweep, cwd=tmp_path)
+    assert within(60, lambda: blocks_done(tmp_path / "results") >= kept + 2)
+    first.kill()
+    good(ended(process))
+    assert contents(tmp_path / "results") == undisturbed
+    manifest = harness.load(tmp_path / "results").manifest
+    assert (manifest["failed"], manifest["last_run"]["workers"]) == ([], 2)
+
+
+def test_a_block_that_kills_its_workers_is_set_aside_and_named_while_the_rest_is_done(tmp_path, cluster, undisturbed):
+    fault = with_fault(tmp_path, "kill:70")
+    cluster.worker(threads=3, nanny=True, **fault)  # beside it, on the same worker, run others that are not to blame
+    cluster.wait_for(1)
+    done = run("sweep", config_in(tmp_path, MEDIUM), "--out", "results", "--dask", cluster.address, cwd=tmp_path)
+    name = "normal-i70-w70-000-0000000-0000008"
+    assert (done.returncode, done.stdout) == (1, "")
+    failed = rf"^  block {name} \(needs about [\d.]+ GB\): its worker died, 3 times \(worker tcp://127\S+ was lost\)$"
+    assert re.search(failed, done.stderr, re.MULTILINE) and "\n1 of the sweep's blocks failed" in "\n" + done.stderr
+    assert contents(tmp_path / "results") == {n: content for n, content in undisturbed.items() if name not in n}
+
+
+def test_a_lost_scheduler_ends_the_driver_soon_and_the_next_run_goes_on(tmp_path, cluster, undisturbed):
+    cluster.worker()
+    cluster.wait_for(1)
+    config = config_in(tmp_path, MEDIUM)
+    process = start("sweep", config, "--out", "results", "--dask", cluster.address, cwd=tmp_path)
+    assert within(60, lambda: blocks_done(tmp_path / "results") >= 2)
+    cluster.scheduler.kill()
+    began = time.monotonic()
+    done = ended(process)
+    assert time.monotonic() - began < 10
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(rf"the scheduler at {cluster.address} is lost \(\w+\); finished blocks are kept: run the same "
+                        "command again to go on\n", done.stderr)  # fmt: skip
+    kept = blocks_done(tmp_path / "results")
+    assert 2 <= kept < BLOCKS
+    good(run("sweep", config, "--out", "results", cwd=tmp_path))
+    assert contents(tmp_path / "results") == undisturbed
+    assert harness.load(tmp_path / "results").manifest["last_run"]["blocks"] == BLOCKS - kept
+
+
+KERNEL = "Haswell" if "Haswell" not in fingerprint()["blas"] else "Nehalem"
+
+
+def test_a_worker_with_another_fingerprint_is_refused_also_when_it_joins_late(tmp_path, cluster, undisturbed):
+    cluster.worker(OPENBLAS_CORETYPE=KERNEL)
+    cluster.wait_for(1)
+    config = config_in(tmp_path, MEDIUM)
+    sweep = ("sweep", config, "--out", "results", "--dask", cluster.address)
+    done = run(*sweep, cwd=tmp_path)
+    refused = rf"worker tcp://127\S+ is refused: blas there: .*{KERNEL}.*, here: {re.escape(fingerprint()['blas'])}\n"
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.match(f"no worker of {cluster.address} computes as this process does:\n{refused}start", done.stderr)
+    assert blocks_done(tmp_path / "results") == 0
+
+    alike = cluster.worker()  # it joins, and in the middle another that is not
+    cluster.wait_for(2)
+    process = start(*sweep, cwd=tmp_path)
+    assert within(60, lambda: blocks_done(tmp_path / "results") >= 1)
+    alike.send_signal(signal.SIGSTOP)
+    cluster.worker(OPENBLAS_CORETYPE=KERNEL)
+    cluster.wait_for(3)
+    time.sleep(1)  # two looks of the driver
+    alike.send_signal(signal.SIGCONT)
+    done = ended(process)
+    assert (done.returncode, contents(tmp_path / "results") == undisturbed) == (0, True)
+    assert re.match(refused, done.stderr)
+    assert harness.load(tmp_path / "results").manifest["last_run"]["workers"] == 1
+
+    good(run(*sweep, "--fresh", "--mixed-workers", cwd=tmp_path))
+    assert harness.load(tmp_path / "results").manifest["last_run"]["workers"] == 3
+
+
+def test_a_worker_needs_no_file_of_the_drivers(tmp_path, cluster):
+    """The worker may not open the data file, as one on another machine could not."""
+    rows = "\n".join(f"{i * i % 7},{i % 5},{i % 3}" for i in range(30))
+    (tmp_path / "mine.csv").write_text(f"a,b,label\n{rows}\n")
+    text = MEDIUM.replace("data: {batch: 32}", "data: {inputs: mine.csv, targets: labels, batch: 8}")
+    config = config_in(tmp_path, text.replace("steps: 12", "steps: 2"))
+    cluster.worker(**with_fault(tmp_path, "open:mine.csv"))
+    cluster.wait_for(1)
+    good(run("sweep", config, "--out", "there", "--dask", cluster.address, cwd=tmp_path))
+    harness.sweep(config, out=tmp_path / "here")
+    assert contents(tmp_path / "there") == contents(tmp_path / "here")
+
+
+def test_there_is_nobody_to_compute(tmp_path):
+    config = config_in(tmp_path, MEDIUM)
+    done = run("sweep", config, "--dask", "tcp://127.0.0.1:1", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(r"--dask: no scheduler at tcp://127\.0\.0\.1:1: .+\n", done.stderr), done.stderr
+    (tmp_path / "distributed.py").write_text("raise ImportError")
+    path = os.pathsep.join((str(tmp_path), environment()["PYTHONPATH"]))
+    done = run("sweep", config, "--dask", "tcp://127.0.0.1:1", cwd=tmp_path, PYTHONPATH=path)
+    text = "--dask: Dask is not installed; pip install 'gradient-harness[dask]'\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", text)
+
+
+def test_a_task_for_a_process_that_is_gone_is_not_computed():
+    """Where a worker is started again at the same address, the scheduler gives the task to the new process."""
+    with pytest.raises(remote.Replaced):
+        remote.compute("another process", b"")
+
+
+def test_tasks_in_threads_keep_to_one_blas_thread_while_any_of_them_computes():
+    def blas() -> set[int]:
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    with threadpool_limits(limits=2):
+        with remote.ONE_THREAD:
+            with remote.ONE_THREAD:
+                assert blas() == {1}
+            assert blas() == {1}
+        assert blas() == {2}
