@@ -63,7 +63,7 @@ def sweep(
     out: Annotated[Path | None, typer.Option(help="Results folder; by default results/<name>/ under the current folder.")] = None,  # noqa: E501
     workers: Annotated[str, typer.Option(help="Worker processes, or 'auto': one a core.")] = "auto",
     dask: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Compute on the workers of this Dask scheduler, such as tcp://host:8786.")] = None,  # noqa: E501
-    mixed_workers: Annotated[bool, typer.Option("--mixed-workers", help="With --dask: accept workers of other versions or processors, whose last bits may differ.")] = False,  # noqa: E501
+    mixed: Annotated[bool, typer.Option("--mixed", help="With --dask: accept workers of other versions or processors, whose last bits may differ.")] = False,  # noqa: E501
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be computed, and end.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Remove the results that are there and start over.")] = False,
     allow_large: Annotated[bool, typer.Option("--allow-large", help="Accept a sweep of absurd size.")] = False,
@@ -81,7 +81,7 @@ def sweep(
         _say(_printable(f"{prepared.question.path}: {prepared.question.sentence}"))
     progress = _progress(prepared)
     with _interruptible(), progress as report:
-        driver.execute(prepared, count, report, dask, mixed_workers)
+        driver.execute(prepared, count, report, dask, mixed)
     _print_written(prepared.folder)
 
 
@@ -93,8 +93,14 @@ def show(
     """Print the summary of a results folder again."""
     from harness.results import load
 
-    for table in load(results).summary(where):
+    found = load(results)
+    for table in found.summary(where):
         _print_table(table)
+    wanted = found.manifest.get("networks", 0)
+    if len(found.networks) < wanted:
+        _say(f"unfinished: {len(found.networks):,} of {wanted:,} networks; run the sweep again to go on", err=True)
+    for failed in found.manifest.get("failed", ()):
+        _say(f"block {failed['block']} failed: {_printable(failed['why'])}", err=True)
 
 
 @app.command(epilog=EXIT_CODES)

@@ -114,8 +114,8 @@ class Cluster(Executor):
         if refused and not self._workers:
             raise HarnessError("\n".join(
                 [f"no worker of {self._address} computes as this process does:", *refused[:5],
-                 "start them with the same versions on the same kind of processor, or accept with --mixed-workers",
-                 "results that agree within tolerance, not to the byte (another harness is never accepted)"]
+                 "start them with the same versions on the same kind of processor, or accept with --mixed",
+                 "results that agree within tolerance, not to the byte (other code or other draws are never accepted)"]
             ))  # fmt: skip
         self._tell(refused)
         threading.Thread(target=self._watch, daemon=True).start()

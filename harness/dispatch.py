@@ -56,13 +56,13 @@ def how_many(workers: int | str, planned: Plan) -> int:
 
 
 def executor_for(planned: Plan, workers: int | str, dask: str | None,
-                 mixed_workers: bool) -> AbstractContextManager[Executor]:  # fmt: skip
+                 mixed: bool) -> AbstractContextManager[Executor]:  # fmt: skip
     """Where a plan runs: in this process, in processes of this machine, or on a cluster."""
     if dask is None:
         return executor(how_many(workers, planned))
     from harness.cluster import cluster  # with an optional package
 
-    return cluster(dask, planned.settings.data, mixed_workers)
+    return cluster(dask, planned.settings.data, mixed)
 
 
 def computed(planned: Plan, pool: Executor, report: Report | None) -> Iterator[tuple[PlannedBlock, Tables | Failed]]:

@@ -60,24 +60,24 @@ def prepare(given: Config, overrides: Sequence[str] = (), replicates: int | None
 
 def sweep(given: Config, *, overrides: Sequence[str] = (), replicates: int | None = None,
           out: str | os.PathLike | None = None, workers: int | str = 1, dask: str | None = None,
-          mixed_workers: bool = False, fresh: bool = False, allow_large: bool = False,
+          mixed: bool = False, fresh: bool = False, allow_large: bool = False,
           report: Report | None = None) -> Results:  # fmt: skip
     """Run a sweep, given as a config's path or as a mapping, and draw its figures.
 
     `workers` is a number of processes or "auto"; a script that asks for more than one needs the usual
     `if __name__ == "__main__":`. `dask` is the address of a scheduler whose workers compute in their place; with
-    `mixed_workers` also those whose last bits may differ. Results go to results/<name>/ under the current folder, or
+    `mixed` also those whose last bits may differ. Results go to results/<name>/ under the current folder, or
     to `out`.
     """
     prepared = prepare(given, overrides, replicates, out, fresh, allow_large)
-    execute(prepared, workers, report, dask, mixed_workers)
+    execute(prepared, workers, report, dask, mixed)
     results = Results(prepared.folder)
     results.draw()
     return results
 
 
 def execute(prepared: Prepared, workers: int | str = "auto", report: Report | None = None,
-            dask: str | None = None, mixed_workers: bool = False) -> None:  # fmt: skip
+            dask: str | None = None, mixed: bool = False) -> None:  # fmt: skip
     """Compute the blocks that are not there yet and write them; the manifest last."""
     folder = prepared.folder
     with held(folder):
@@ -91,7 +91,7 @@ def execute(prepared: Prepared, workers: int | str = "auto", report: Report | No
         store.write_text(folder / CONFIG, config.dump(prepared.as_run))
         started = time.monotonic()
         failed: list[Failed] = []
-        with executor_for(prepared.plan, workers, dask, mixed_workers) as pool:
+        with executor_for(prepared.plan, workers, dask, mixed) as pool:
             for block, outcome in computed(prepared.plan, pool, report):
                 if isinstance(outcome, Failed):
                     failed.append(outcome)

@@ -21,11 +21,11 @@ class Replaced(Exception):
 
 
 def identity() -> dict[str, str]:
-    """What this process computes with: the fingerprint, and a hash of the harness's own code."""
+    """What this process computes with: the fingerprint, and a hash of the code of the harness."""
     digest = blake2b(digest_size=6)
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
-    return fingerprint() | {"harness": digest.hexdigest()}
+    return fingerprint() | {"code": digest.hexdigest()}
 
 
 def examined(data: DataSpec, dataset: Dataset | None) -> dict[str, str]:

@@ -154,7 +154,7 @@ def test_a_worker_with_another_fingerprint_is_refused_also_when_it_joins_late(tm
     assert re.match(refused, done.stderr)
     assert harness.load(tmp_path / "results").manifest["last_run"]["workers"] == 1
 
-    good(run(*sweep, "--fresh", "--mixed-workers", cwd=tmp_path))
+    good(run(*sweep, "--fresh", "--mixed", cwd=tmp_path))
     assert harness.load(tmp_path / "results").manifest["last_run"]["workers"] == 3
 
 
