@@ -11,6 +11,7 @@ from multiprocessing import active_children
 from types import SimpleNamespace
 
 import pytest
+import scipy.linalg  # noqa: F401  with its BLAS, as the process of a sweep has it
 from command import TINY, environment, within
 
 from harness.executors import completed, executor
