@@ -4,6 +4,7 @@ We choose each task's worker ourselves, one task a thread of it, in place of lea
 that joins is examined before it computes, and a worker's death is charged to the task it ran: once, by us.
 """
 
+import asyncio
 import logging
 import pickle
 import threading
@@ -42,6 +43,7 @@ def cluster(address: str, data: DataSpec, mixed: bool = False) -> Iterator["Clus
     for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what it would say of a lost peer, we say
     try:
+        asyncio.run(_knock(address))
         client = distributed.Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError, TypeError, RuntimeError) as error:
         raise ConfigError(f"--dask: no scheduler at {address}: {error}") from None
@@ -51,6 +53,15 @@ def cluster(address: str, data: DataSpec, mixed: bool = False) -> Iterator["Clus
         yield pool
     finally:
         pool.close()
+
+
+async def _knock(address: str) -> None:
+    """Raises what is wrong with an address, or with TLS; a Client that fails on it ends late and loudly."""
+    from distributed import Security
+    from distributed.comm import connect
+
+    comm = await connect(address, timeout=PATIENCE, **Security().get_connection_args("client"))
+    await comm.close()
 
 
 @dataclass(eq=False)

@@ -80,23 +80,20 @@ def execute(prepared: Prepared, workers: int | str = "auto", report: Report | No
             dask: str | None = None, mixed: bool = False) -> None:  # fmt: skip
     """Compute the blocks that are not there yet and write them; the manifest last."""
     folder = prepared.folder
-    with held(folder):
-        finished, notes = _held_already(folder, prepared.sweep, prepared.replaces, prepared.mixed)  # it is ours now
-        for line in notes:
-            note(line)
+    failed: list[Failed] = []
+    with executor_for(prepared.plan, workers, dask, mixed) as pool, _held(folder):
+        finished = _finished(folder, prepared.sweep, prepared.replaces)  # again: another run may have ended since
         if prepared.replaces:
             clear(folder)
         prepared = replace(prepared, plan=_plan(prepared.sweep, finished))
         store.tidy(folder, keep=finished.values())
         store.write_text(folder / CONFIG, config.dump(prepared.as_run))
         started = time.monotonic()
-        failed: list[Failed] = []
-        with executor_for(prepared.plan, workers, dask, mixed) as pool:
-            for block, outcome in computed(prepared.plan, pool, report):
-                if isinstance(outcome, Failed):
-                    failed.append(outcome)
-                else:
-                    store.commit(folder, block.name, outcome.layers, outcome.networks)
+        for block, outcome in computed(prepared.plan, pool, report):
+            if isinstance(outcome, Failed):
+                failed.append(outcome)
+            else:
+                store.commit(folder, block.name, outcome.layers, outcome.networks)
         manifest = _manifest(prepared, pool.workers, time.monotonic() - started)
         store.write_json(folder / "manifest.json", manifest | {"failed": [record(one) for one in failed]})
     if failed:

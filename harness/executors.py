@@ -99,7 +99,10 @@ class Processes(Executor):
             with self._lock:
                 if self._ended:
                     raise WorkerDied("the pool has ended")
-                worker = _Worker()
+                try:
+                    worker = _Worker()
+                except OSError as error:  # no process to be had
+                    raise HarnessError(f"worker processes do not start: {error}; run with --workers 1") from None
                 self._all.add(worker)
             if worker.ready():
                 return worker

@@ -20,7 +20,6 @@ from harness.executors import completed, executor
 def blas_threads() -> list[int]:
     """How many threads each BLAS has that is loaded once numpy and scipy are."""
     import numpy as np
-    import scipy.linalg  # noqa: F401
     from threadpoolctl import threadpool_info
 
     np.ones((200, 200)) @ np.ones((200, 200))
