@@ -98,3 +98,33 @@ def test_a_script_may_ask_for_workers(tmp_path):
     command = [sys.executable, "script.py"]
     done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "16 2\n", "")
+
+
+@pytest.mark.slow
+def test_workers_that_cannot_start_end_the_sweep_with_what_to_do(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    (tmp_path / "script.py").write_text(SCRIPT.replace('if __name__ == "__main__":', "if True:"))
+    command = [sys.executable, "script.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    said = "worker processes do not start (exit code 1); see above, or run with --workers 1. A script that asks for "
+    assert done.returncode == 1 and f'HarnessError: {said}workers needs `if __name__ == "__main__":`' in done.stderr
+
+
+@pytest.mark.slow
+def test_an_error_comes_back_with_its_traceback_and_one_that_cannot_be_sent_as_its_text():
+    with executor(2) as pool:
+        with pytest.raises(ZeroDivisionError) as caught:
+            pool.submit(divmod, 1, 0).result()
+        assert "Traceback" in caught.value.__notes__[0]
+        with pytest.raises(RuntimeError, match="Unsendable: 1, 2"):
+            pool.submit(trip).result()
+        assert pool.submit(divmod, 7, 2).result() == (3, 1)  # the worker goes on
+
+
+class Unsendable(Exception):
+    def __init__(self, a, b):  # of which pickle keeps one text
+        super().__init__(f"{a}, {b}")
+
+
+def trip() -> None:
+    raise Unsendable(1, 2)
