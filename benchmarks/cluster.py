@@ -36,7 +36,7 @@ def dask_cluster(workers: int) -> Iterator[str]:
 
         started = [start("dask_scheduler", "--port", "0")]
         try:
-            while not file.exists():
+            while not (file.exists() and file.read_text().endswith("}")):
                 time.sleep(0.1)
             started += [start("dask_worker", "--nthreads", "1", "--no-nanny") for _ in range(workers)]
             address = json.loads(file.read_text())["address"]

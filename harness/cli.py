@@ -71,6 +71,8 @@ def sweep(
 ) -> None:
     """Run a sweep: networks, tables, figures, summary. What is there already is not computed again."""
     count = _workers(workers)
+    if dask and workers != "auto":
+        raise typer.BadParameter("a cluster has workers of its own; leave it out with --dask", param_hint="--workers")
     from harness import dispatch, driver
 
     prepared = driver.prepare(given, out=out, fresh=fresh, mixed=mixed)

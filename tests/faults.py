@@ -5,6 +5,16 @@ from pathlib import Path
 
 from command import environment
 
+# 16 blocks of about a hundredth of a second each, with two parts to write.
+SMALL = """\
+name: small
+network: {activation: [relu, tanh], init: he_normal, depth: [1, 20], width: {from: 30, to: 45, steps: 16}}
+data: {batch: 32}
+replicates: 3
+figures: []
+"""
+BLOCKS = 16
+
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file of a results folder but the manifest, which has times in it."""

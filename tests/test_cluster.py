@@ -38,7 +38,7 @@ class Cluster:
     def __init__(self, folder: Path):
         self.file, self.workers, self.log = folder / "scheduler.json", [], (folder / "dask.log").open("w")
         self.scheduler = self._start("dask_scheduler", "--port", "0")
-        assert within(60, self.file.exists)
+        assert within(60, lambda: self.file.exists() and self.file.read_text().endswith("}"))
         self.address = json.loads(self.file.read_text())["address"]
 
     def worker(self, threads: int = 1, nanny: bool = False, **changes: str) -> subprocess.Popen:

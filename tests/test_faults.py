@@ -16,21 +16,11 @@ from pathlib import Path
 
 import pytest
 from command import alive, end_all, ended, environment, good, run, start, within
-from faults import blocks_done, config_in, contents, with_fault
+from faults import BLOCKS, SMALL, blocks_done, config_in, contents, with_fault
 
 import harness
 
 KILLS = 100 if os.environ.get("SOAK") else 20
-
-# 16 blocks of about a hundredth of a second each, with two parts to write.
-SMALL = """\
-name: small
-network: {activation: [relu, tanh], init: he_normal, depth: [1, 20], width: {from: 30, to: 45, steps: 16}}
-data: {batch: 32}
-replicates: 3
-figures: []
-"""
-BLOCKS = 16
 
 
 @dataclass(frozen=True)
