@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from command import end_all, ended, environment, good, run, start, within
+from command import end_all, ended, environment, good, run, said, start, within
 from faults import blocks_done, config_in, contents, with_fault
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -118,7 +118,7 @@ def test_a_lost_scheduler_ends_the_driver_soon_and_the_next_run_goes_on(tmp_path
     assert time.monotonic() - began < 10
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch(rf"the scheduler at {cluster.address} is lost \(\w+\); finished blocks are kept: run the same "
-                        "command again to go on\n", done.stderr)  # fmt: skip
+                        "command again to go on\n", said(done))  # fmt: skip
     kept = blocks_done(tmp_path / "results")
     assert 2 <= kept < BLOCKS
     good(run("sweep", config, "--out", "results", cwd=tmp_path))
@@ -137,7 +137,7 @@ def test_a_worker_with_another_fingerprint_is_refused_also_when_it_joins_late(tm
     done = run(*sweep, cwd=tmp_path)
     refused = rf"worker tcp://127\S+ is refused: blas there: .*{KERNEL}.*, here: {re.escape(fingerprint()['blas'])}\n"
     assert (done.returncode, done.stdout) == (1, "")
-    assert re.match(f"no worker of {cluster.address} computes as this process does:\n{refused}start", done.stderr)
+    assert re.match(f"no worker of {cluster.address} computes as this process does:\n{refused}start", said(done))
     assert blocks_done(tmp_path / "results") == 0
 
     alike = cluster.worker()  # it joins, and in the middle another that is not
@@ -151,7 +151,7 @@ def test_a_worker_with_another_fingerprint_is_refused_also_when_it_joins_late(tm
     alike.send_signal(signal.SIGCONT)
     done = ended(process)
     assert (done.returncode, contents(tmp_path / "results") == undisturbed) == (0, True)
-    assert re.match(refused, done.stderr)
+    assert re.match(refused, said(done))
     assert harness.load(tmp_path / "results").manifest["last_run"]["workers"] == 1
 
     good(run(*sweep, "--fresh", "--mixed", cwd=tmp_path))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from command import alive, end_all, ended, environment, good, run, start, within
+from command import alive, end_all, ended, environment, good, run, said, start, within
 from faults import BLOCKS, SMALL, blocks_done, config_in, contents, with_fault
 
 import harness
@@ -141,7 +141,7 @@ def test_a_block_that_fails_is_set_aside_and_named_while_the_rest_is_done(tmp_pa
     done = run("sweep", config, "--out", "results", "--workers", 2, cwd=tmp_path, **with_fault(tmp_path, fault))
     name = "normal-i33-w33-000-0000000-0000003"
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("1 of the sweep's blocks failed; all others are finished and kept\n")
+    assert said(done).startswith("1 of the sweep's blocks failed; all others are finished and kept\n")
     assert re.search(rf"^  block {name} \(needs about [\d.e-]+ GB\): {re.escape(why)}", done.stderr, re.MULTILINE)
     assert ("Traceback" in done.stderr) == ("in faulty" in done.stderr) == (fault == "raise:33")
     whole = {file: content for file, content in undisturbed.contents.items() if name not in file}
@@ -246,6 +246,6 @@ def test_ctrl_c_ends_a_long_call_within_5_s_and_a_second_one_at_once(tmp_path, w
     done = ended(process)
     seconds = time.monotonic() - began
     assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr.startswith("interrupted")
+    assert said(done).startswith("interrupted")
     assert seconds < (1 if interrupts == 2 else 5)
     assert within(5, lambda: not alive(process.pid)), alive(process.pid)
