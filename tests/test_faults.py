@@ -171,8 +171,8 @@ def assert_only_the_large_block_failed(folder: Path, done: subprocess.CompletedP
     assert (done.returncode, done.stdout) == (1, ""), done.stderr
     estimate = 4 * 8 * width**2 / 1e9  # GB: the draws, drawn and kept, and what a product takes
     line = rf"^  block normal-i{width}-w{width}-\S+ \(needs about ([\d.]+) GB\): {why}"
-    said = re.search(line, done.stderr, re.MULTILINE)
-    assert said and estimate / 2 < float(said[1]) < estimate * 2, done.stderr
+    found = re.search(line, done.stderr, re.MULTILINE)
+    assert found and estimate / 2 < float(found[1]) < estimate * 2, done.stderr
     assert done.stderr.endswith("try them again; with fewer --workers each has more memory\n")
     assert sorted(harness.load(folder / "results").networks["width"]) == [16, 17, 18]
     assert len(harness.load(folder / "results").manifest["failed"]) == 1
