@@ -105,7 +105,8 @@ class Cluster(Executor):
 
     @property
     def workers(self) -> int:
-        return sum(worker.threads for worker in self._workers.values())
+        with self._lock:
+            return sum(worker.threads for worker in self._workers.values())
 
     @property
     def at_once(self) -> int:
@@ -236,10 +237,15 @@ class Cluster(Executor):
             self._hand(self._waiting.popleft(), min(free, key=lambda worker: len(worker.computing) / worker.threads))
 
     def _hand(self, task: _Task, worker: _Worker) -> None:
-        task.handle = self._client.submit(
-            compute, worker.process, task.call, key=f"harness-{uuid4().hex}", workers=[worker.address],
-            allow_other_workers=False, retries=0, pure=False,
-        )  # fmt: skip
+        try:
+            task.handle = self._client.submit(
+                compute, worker.process, task.call, key=f"harness-{uuid4().hex}", workers=[worker.address],
+                allow_other_workers=False, retries=0, pure=False,
+            )  # fmt: skip
+        except Exception as error:  # a connection that has just been lost
+            self._waiting.appendleft(task)
+            self._lose(error)
+            return
         worker.tasks.append(task)
         task.handle.add_done_callback(partial(self._take, task, worker))
 

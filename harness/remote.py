@@ -20,12 +20,20 @@ class Replaced(Exception):
     """The worker that a task was meant for is gone; another process has its address."""
 
 
-def identity() -> dict[str, str]:
-    """What this process computes with: the fingerprint, and a hash of the code of the harness."""
+def _code() -> str:
+    """A hash of the code of the harness."""
     digest = blake2b(digest_size=6)
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
-    return fingerprint() | {"code": digest.hexdigest()}
+    return digest.hexdigest()
+
+
+CODE = _code()  # as this process loaded it: its files may be others by the time that somebody asks
+
+
+def identity() -> dict[str, str]:
+    """What this process computes with: the fingerprint, and the code."""
+    return fingerprint() | {"code": CODE}
 
 
 def examined(data: DataSpec, dataset: Dataset | None) -> dict[str, str]:
