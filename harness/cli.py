@@ -63,16 +63,20 @@ def sweep(
     out: Annotated[Path | None, typer.Option(help="Results folder; by default results/<name>/ under the current folder.")] = None,  # noqa: E501
     workers: Annotated[str, typer.Option(help="Worker processes, or 'auto': one a core.")] = "auto",
     dask: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Compute on the workers of this Dask scheduler, such as tcp://host:8786.")] = None,  # noqa: E501
-    mixed: Annotated[bool, typer.Option("--mixed", help="With --dask: accept workers of other versions or processors, whose last bits may differ.")] = False,  # noqa: E501
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be computed, and end.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Remove the results that are there and start over.")] = False,
     allow_large: Annotated[bool, typer.Option("--allow-large", help="Accept a sweep of absurd size.")] = False,
-    mixed: Annotated[bool, typer.Option("--mixed", help="Go on from results made with other software or another processor; the last digits may differ.")] = False,  # noqa: E501
+    mixed: Annotated[bool, typer.Option("--mixed", help="Go on from results made with other software or another processor, and accept such Dask workers; the last digits may differ.")] = False,  # noqa: E501
 ) -> None:
     """Run a sweep: networks, tables, figures, summary. What is there already is not computed again."""
     count = _workers(workers)
     if dask and workers != "auto":
         raise typer.BadParameter("a cluster has workers of its own; leave it out with --dask", param_hint="--workers")
+    from harness import folder
+    from harness.config import read  # before what is heavy: nonsense, and a folder in use, are told within a second
+
+    given = read(config, set_, replicates, allow_large)
+    folder.require_free(folder.results_folder(given.name, out))
     from harness import dispatch, driver
 
     prepared = driver.prepare(given, out=out, fresh=fresh, mixed=mixed)
@@ -83,7 +87,7 @@ def sweep(
         _say(_printable(f"{prepared.question.path}: {prepared.question.sentence}"))
     progress = _progress(prepared)
     with _interruptible(), progress as report:
-        driver.execute(prepared, count, report, dask, mixed)
+        driver.execute(prepared, count, report, note=lambda line: _say(line, err=True), dask=dask)
     _print_written(prepared.folder)
 
 

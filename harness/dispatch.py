@@ -10,8 +10,10 @@ from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from harness.environment import made_with
 from harness.errors import HarnessError
 from harness.executors import WorkerDied, completed, cores, executor
+from harness.lanes import Block, Settings
 from harness.plan import Plan, PlannedBlock
 from harness.run import run_block
 from harness.tables import Tables
@@ -33,6 +35,14 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A block's tables, and what made them, which on a cluster need not be what the driver has."""
+
+    tables: Tables
+    made_with: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -65,14 +75,19 @@ def executor_for(planned: Plan, workers: int | str, dask: str | None,
     return cluster(dask, planned.settings.data, mixed)
 
 
-def computed(planned: Plan, pool: Executor, report: Report | None) -> Iterator[tuple[PlannedBlock, Tables | Failed]]:
+def make(block: Block, settings: Settings) -> Made:
+    """In a worker: a block's tables."""
+    return Made(run_block(block, settings), made_with())
+
+
+def computed(planned: Plan, pool: Executor, report: Report | None) -> Iterator[tuple[PlannedBlock, Made | Failed]]:
     """Blocks as they finish, or fail. Raises HarnessError where none can be computed any more."""
     todo = deque(sorted(planned.blocks, key=lambda block: -block.work))
     finished: list[PlannedBlock] = []
     deaths: Counter[str] = Counter()
 
     def submit(block: PlannedBlock) -> Future:
-        return pool.submit(run_block, block.block, planned.settings)
+        return pool.submit(make, block.block, planned.settings)
 
     for event in completed(pool, submit, todo):
         if event:
@@ -87,7 +102,7 @@ def computed(planned: Plan, pool: Executor, report: Report | None) -> Iterator[t
             report(_progress(planned, finished))
 
 
-def _outcome(block: PlannedBlock, future: Future, deaths: Counter[str]) -> Tables | Failed | None:
+def _outcome(block: PlannedBlock, future: Future, deaths: Counter[str]) -> Made | Failed | None:
     """None: to be tried again."""
     try:
         return future.result()

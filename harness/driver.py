@@ -2,8 +2,8 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,17 +11,18 @@ from threadpoolctl import threadpool_limits
 
 from harness import config, store
 from harness.dispatch import Failed, Report, computed, executor_for, failure, record
-from harness.environment import environment
-from harness.errors import ResultsError
+from harness.environment import environment, made_with
+from harness.errors import ConfigError, ResultsError
+from harness.folder import CONFIG, MANIFEST, clear, held, is_ours, require_free, results_folder
 from harness.lanes import Block, Settings
 from harness.plan import Plan, plan, work
 from harness.questions import Question, load_question
 from harness.results import Results, require_figures
 from harness.run import run_block
 
-OURS = ("manifest.json", "claims.json", "figures", "networks", "layers", "config.yaml")  # last what says they are ours
+ONLY_SHOWN = ("experiment", "figures")  # keys that change no table; thresholds decide the column `regime`
 
-Config = str | os.PathLike | Mapping
+Config = str | os.PathLike | Mapping | config.Sweep
 
 
 @dataclass(frozen=True)
@@ -59,51 +60,54 @@ def prepare(given: Config, overrides: Sequence[str] = (), replicates: int | None
 
 
 def sweep(given: Config, *, overrides: Sequence[str] = (), replicates: int | None = None,
-          out: str | os.PathLike | None = None, workers: int | str = 1, dask: str | None = None,
-          mixed: bool = False, fresh: bool = False, allow_large: bool = False,
-          report: Report | None = None) -> Results:  # fmt: skip
+          out: str | os.PathLike | None = None, workers: int | str = 1, dask: str | None = None, fresh: bool = False,
+          allow_large: bool = False, mixed: bool = False, report: Report | None = None) -> Results:  # fmt: skip
     """Run a sweep, given as a config's path or as a mapping, and draw its figures.
 
     `workers` is a number of processes or "auto"; a script that asks for more than one needs the usual
-    `if __name__ == "__main__":`. `dask` is the address of a scheduler whose workers compute in their place; with
-    `mixed` also those whose last bits may differ. Results go to results/<name>/ under the current folder, or
-    to `out`.
+    `if __name__ == "__main__":`. `dask` is the address of a scheduler whose workers compute in their place. With
+    `mixed`, tables may hold what was made, or a worker makes, with other software or on another processor. Results go
+    to results/<name>/ under the current folder, or to `out`.
     """
-    prepared = prepare(given, overrides, replicates, out, fresh, allow_large)
-    execute(prepared, workers, report, dask, mixed)
+    prepared = prepare(given, overrides, replicates, out, fresh, allow_large, mixed)
+    execute(prepared, workers, report, dask=dask)
     results = Results(prepared.folder)
     results.draw()
     return results
 
 
 def execute(prepared: Prepared, workers: int | str = "auto", report: Report | None = None,
-            dask: str | None = None, mixed: bool = False) -> None:  # fmt: skip
-    """Compute the blocks that are not there yet and write them; the manifest last."""
+            note: Callable[[str], None] = warnings.warn, dask: str | None = None) -> None:  # fmt: skip
+    """Compute the blocks that are not there yet and write them.
+
+    `note` is called with a line for each damaged part that is computed again, and where what is there was made
+    elsewhere. The manifest is written before the first block, so that what an interrupted run leaves can be read,
+    and again at the end. Raises HarnessError where blocks failed, once all others are done.
+    """
     folder = prepared.folder
     failed: list[Failed] = []
-    with executor_for(prepared.plan, workers, dask, mixed) as pool, _held(folder):
-        finished = _finished(folder, prepared.sweep, prepared.replaces)  # again: another run may have ended since
+    with executor_for(prepared.plan, workers, dask, prepared.mixed) as pool, held(folder):
+        finished, notes = _held_already(folder, prepared.sweep, prepared.replaces, prepared.mixed)  # it is ours now
+        for line in notes:
+            note(line)
         if prepared.replaces:
             clear(folder)
         prepared = replace(prepared, plan=_plan(prepared.sweep, finished))
         store.tidy(folder, keep=finished.values())
         store.write_text(folder / CONFIG, config.dump(prepared.as_run))
         started = time.monotonic()
+        ways = [*map(store.made_with, finished.values())]
+        store.write_json(folder / MANIFEST, _manifest(prepared, pool.workers, None, ways, failed))
         for block, outcome in computed(prepared.plan, pool, report):
             if isinstance(outcome, Failed):
                 failed.append(outcome)
             else:
-                store.commit(folder, block.name, outcome.layers, outcome.networks)
-        manifest = _manifest(prepared, pool.workers, time.monotonic() - started)
-        store.write_json(folder / "manifest.json", manifest | {"failed": [record(one) for one in failed]})
+                store.commit(folder, block.name, outcome.tables.layers, outcome.tables.networks, outcome.made_with)
+                ways.append(outcome.made_with)
+        seconds = time.monotonic() - started
+        store.write_json(folder / MANIFEST, _manifest(prepared, pool.workers, seconds, ways, failed))
     if failed:
         raise failure(failed)
-
-
-def _read(given: Config, overrides: Sequence[str], allow_large: bool) -> tuple[config.Sweep, Path]:
-    if isinstance(given, Mapping):
-        return config.from_mapping(given, overrides=overrides, allow_large=allow_large), Path(".")
-    return config.load(Path(given), overrides, allow_large=allow_large), Path(given).parent
 
 
 def _plan(sweep: config.Sweep, finished: Iterable[str]) -> Plan:
@@ -173,10 +177,10 @@ def estimate(planned: Plan, workers: int) -> float:
     return sum(block.work for block in planned.blocks) / speed / workers
 
 
-def _manifest(prepared: Prepared, workers: int, seconds: float | None, before: Sequence[Path]) -> dict:
+def _manifest(prepared: Prepared, workers: int, seconds: float | None, ways: Sequence[dict[str, str]],
+              failed: Sequence[Failed]) -> dict:  # fmt: skip
     """`seconds` are null until the run has ended; `made_with` has an entry for each way that parts were made."""
     sweep, planned = prepared.sweep, prepared.plan
-    ways = [*map(store.made_with, before), *([made_with()] if planned.blocks else [])]
     return {
         "name": sweep.name,
         "seed": sweep.seed,
@@ -187,4 +191,5 @@ def _manifest(prepared: Prepared, workers: int, seconds: float | None, before: S
         "config_folder": os.path.relpath(sweep.folder, prepared.folder),
         "environment": environment(),
         "made_with": [way for place, way in enumerate(ways) if way not in ways[:place]],
+        "failed": [record(one) for one in failed],
     }  # fmt: skip

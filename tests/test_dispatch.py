@@ -26,19 +26,19 @@ def planned(tmp_path_factory) -> Plan:
     return plan(config.expand(sweep), settings, sweep.replicates)
 
 
-def files(tables) -> list[bytes]:
+def files(made) -> list[bytes]:
     """Both tables as bytes of parquet."""
     sinks = [pa.BufferOutputStream() for _ in range(2)]
-    for sink, table in zip(sinks, (tables.layers, tables.networks), strict=True):
+    for sink, table in zip(sinks, (made.tables.layers, made.tables.networks), strict=True):
         pq.write_table(table, sink)
     return [sink.getvalue().to_pybytes() for sink in sinks]
 
 
 def test_the_bytes_of_a_block_do_not_depend_on_the_order_of_blocks(planned):
-    largest_first = {block.name: files(tables) for block, tables in computed(planned, Serial(), None)}
+    largest_first = {block.name: files(made) for block, made in computed(planned, Serial(), None)}
     chance = random.Random(1)
     shuffled = Plan(tuple(replace(block, work=chance.random()) for block in planned.blocks), planned.settings)
-    at_random = {block.name: files(tables) for block, tables in computed(shuffled, Serial(), None)}
+    at_random = {block.name: files(made) for block, made in computed(shuffled, Serial(), None)}
     assert list(at_random) != list(largest_first)
     assert at_random == largest_first and len(at_random) == 16
 
