@@ -26,7 +26,7 @@ test: $(VENV)/.project $(VENV)/.test
 	$(PY) -m pytest $(ARGS)
 
 soak: $(VENV)/.project $(VENV)/.test
-	SOAK=1 $(PY) -m pytest tests/test_faults.py $(ARGS)
+	SOAK=1 $(PY) -m pytest tests/test_faults.py tests/test_damage.py $(ARGS)
 
 bench: $(VENV)/.project
 	$(PY) -m benchmarks $(ARGS)

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness import driver
+from harness.dispatch import Where
 from harness.executors import executor
 
 ROOT = Path(__file__).parents[1]
@@ -55,7 +56,7 @@ def seconds(workers: int, dask: str | None) -> float:
     with tempfile.TemporaryDirectory() as folder:
         prepared = driver.prepare(ROOT / "configs/depth.yaml", CHANGES, out=Path(folder) / "results")
         started = time.perf_counter()
-        driver.execute(prepared, workers, dask=dask)
+        driver.execute(prepared, Where(workers, dask=dask))
         return time.perf_counter() - started
 
 

@@ -10,9 +10,11 @@ from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from harness.environment import made_with
 from harness.errors import ConfigError, HarnessError
 from harness.executors import WorkerDied, completed, cores, executor
-from harness.footprint import fit
+from harness.footprint import Fit, fit
+from harness.lanes import Block, Settings
 from harness.machine import memory_limit
 from harness.plan import Plan, PlannedBlock
 from harness.run import run_block
@@ -21,8 +23,6 @@ from harness.tables import Tables
 SERIAL_WORK = 2e10  # with less to do than this, two seconds, starting workers is not worth their time
 STRIKES = 3  # workers that a block may end
 NAMED = 10  # failed blocks that a message lists
-
-
 PROCESS = 250_000_000  # bytes of a worker before its first block: Python, numpy, scipy, pandas and pyarrow, measured
 
 
@@ -52,6 +52,14 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A block's tables, and what made them, which on a cluster need not be what the driver has."""
+
+    tables: Tables
+    made_with: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -96,8 +104,13 @@ def require_fit(planned: Plan, limit: float) -> None:
         )
 
 
+def make(block: Block, settings: Settings, within: Fit) -> Made:
+    """In a worker: a block's tables."""
+    return Made(run_block(block, settings, within), made_with())
+
+
 def computed(planned: Plan, pool: Executor, limit: float,
-             report: Report | None) -> Iterator[tuple[PlannedBlock, Tables | Failed]]:  # fmt: skip
+             report: Report | None) -> Iterator[tuple[PlannedBlock, Made | Failed]]:  # fmt: skip
     """Blocks as they finish, or fail, each within `limit` bytes.
 
     Raises HarnessError where none can be computed any more.
@@ -107,8 +120,7 @@ def computed(planned: Plan, pool: Executor, limit: float,
     deaths: Counter[str] = Counter()
 
     def submit(block: PlannedBlock) -> Future:
-        within = fit(block.block, planned.settings, limit)
-        return pool.submit(run_block, block.block, planned.settings, within)
+        return pool.submit(make, block.block, planned.settings, fit(block.block, planned.settings, limit))
 
     for event in completed(pool, submit, todo):
         if event:
@@ -123,7 +135,7 @@ def computed(planned: Plan, pool: Executor, limit: float,
             report(_progress(planned, finished))
 
 
-def _outcome(block: PlannedBlock, future: Future, deaths: Counter[str]) -> Tables | Failed | None:
+def _outcome(block: PlannedBlock, future: Future, deaths: Counter[str]) -> Made | Failed | None:
     """None: to be tried again."""
     try:
         return future.result()

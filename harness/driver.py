@@ -96,15 +96,16 @@ def execute(prepared: Prepared, where: Where, report: Report | None = None,
         store.tidy(folder, keep=finished.values())
         store.write_text(folder / CONFIG, config.dump(prepared.as_run))
         started = time.monotonic()
-        made = list(finished.values())
-        store.write_json(folder / MANIFEST, _manifest(prepared, pool.workers, None, made))
+        ways = [*map(store.made_with, finished.values())]
+        store.write_json(folder / MANIFEST, _manifest(prepared, pool.workers, None, ways, failed))
         for block, outcome in computed(prepared.plan, pool, limit, report):
             if isinstance(outcome, Failed):
                 failed.append(outcome)
             else:
-                store.commit(folder, block.name, outcome.layers, outcome.networks, made_with())
-        manifest = _manifest(prepared, pool.workers, time.monotonic() - started, made)
-        store.write_json(folder / MANIFEST, manifest | {"failed": [record(one) for one in failed]})
+                store.commit(folder, block.name, outcome.tables.layers, outcome.tables.networks, outcome.made_with)
+                ways.append(outcome.made_with)
+        seconds = time.monotonic() - started
+        store.write_json(folder / MANIFEST, _manifest(prepared, pool.workers, seconds, ways, failed))
     if failed:
         raise failure(failed)
 
@@ -161,10 +162,10 @@ def made_elsewhere(networks: Iterable[Path]) -> list[str]:
             *(f"  {name}: {'; '.join(then)} -> {here[name]}" for name, then in kinds.items() if then)]  # fmt: skip
 
 
-def _manifest(prepared: Prepared, workers: int, seconds: float | None, before: Sequence[Path]) -> dict:
+def _manifest(prepared: Prepared, workers: int, seconds: float | None, ways: Sequence[dict[str, str]],
+              failed: Sequence[Failed]) -> dict:  # fmt: skip
     """`seconds` are null until the run has ended; `made_with` has an entry for each way that parts were made."""
     sweep, planned = prepared.sweep, prepared.plan
-    ways = [*map(store.made_with, before), *([made_with()] if planned.blocks else [])]
     return {
         "name": sweep.name,
         "seed": sweep.seed,
@@ -175,4 +176,5 @@ def _manifest(prepared: Prepared, workers: int, seconds: float | None, before: S
         "config_folder": os.path.relpath(sweep.folder, prepared.folder),
         "environment": environment(),
         "made_with": [way for place, way in enumerate(ways) if way not in ways[:place]],
+        "failed": [record(one) for one in failed],
     }  # fmt: skip

@@ -42,12 +42,12 @@ what, _, width = os.environ["FAULT"].partition(":")
 run_block = run.run_block
 
 @functools.wraps(run_block)
-def faulty(block, settings):
+def faulty(block, *arguments):
     if str(block.specs[0].width) == width:
         if what == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         raise ValueError("a mistake of ours")
-    return run_block(block, settings)
+    return run_block(block, *arguments)
 
 def refuse(event, arguments):
     if event == "open" and str(arguments[0]).endswith(width):

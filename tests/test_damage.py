@@ -34,6 +34,7 @@ from command import (
 
 import harness
 from harness import driver, store
+from harness.dispatch import Where
 from harness.environment import made_with
 from harness.errors import HarnessError, ResultsError
 from harness.failpoints import VARIABLE
@@ -345,7 +346,7 @@ def test_a_part_with_one_byte_changed_anywhere_is_found_named_and_computed_again
         assert str(refused.value) == f"{part}: does not match its checksum; run the sweep again to replace it"
         said: list[str] = []
         prepared = driver.prepare(SMALL, out=folder)
-        driver.execute(prepared, 1, note=said.append)
+        driver.execute(prepared, Where(1), note=said.append)
         assert said == [f"{part}: does not match its checksum; it is computed again"]
         assert kept(folder) == expected
 

@@ -3,6 +3,7 @@
 import random
 from concurrent.futures import Executor, Future
 from dataclasses import replace
+from math import inf
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,19 +27,19 @@ def planned(tmp_path_factory) -> Plan:
     return plan(config.expand(sweep), settings, sweep.replicates)
 
 
-def files(tables) -> list[bytes]:
+def files(made) -> list[bytes]:
     """Both tables as bytes of parquet."""
     sinks = [pa.BufferOutputStream() for _ in range(2)]
-    for sink, table in zip(sinks, (tables.layers, tables.networks), strict=True):
+    for sink, table in zip(sinks, (made.tables.layers, made.tables.networks), strict=True):
         pq.write_table(table, sink)
     return [sink.getvalue().to_pybytes() for sink in sinks]
 
 
 def test_the_bytes_of_a_block_do_not_depend_on_the_order_of_blocks(planned):
-    largest_first = {block.name: files(tables) for block, tables in computed(planned, Serial(), None)}
+    largest_first = {block.name: files(made) for block, made in computed(planned, Serial(), inf, None)}
     chance = random.Random(1)
     shuffled = Plan(tuple(replace(block, work=chance.random()) for block in planned.blocks), planned.settings)
-    at_random = {block.name: files(tables) for block, tables in computed(shuffled, Serial(), None)}
+    at_random = {block.name: files(made) for block, made in computed(shuffled, Serial(), inf, None)}
     assert list(at_random) != list(largest_first)
     assert at_random == largest_first and len(at_random) == 16
 
@@ -66,7 +67,7 @@ def test_deaths_are_tried_again_last_and_counted_by_block_while_other_errors_are
     dies = WorkerDied("SIGKILL")
     pool = Faulty({30: (dies, 2), 31: (dies, 3), 32: (MemoryError("2 GiB"), 1), 33: (ValueError("oh"), 1)})
     said: list[dispatch.Progress] = []
-    outcomes = {block.block.specs[0].width: outcome for block, outcome in computed(planned, pool, said.append)}
+    outcomes = {block.block.specs[0].width: outcome for block, outcome in computed(planned, pool, inf, said.append)}
     failed = {width: outcome.why for width, outcome in outcomes.items() if isinstance(outcome, Failed)}
     assert failed == {
         31: "its worker died, 3 times (SIGKILL)",
@@ -81,7 +82,7 @@ def test_deaths_are_tried_again_last_and_counted_by_block_while_other_errors_are
 
 def test_what_concerns_every_block_ends_the_sweep(planned):
     with pytest.raises(HarnessError, match="the scheduler is lost"):
-        list(computed(planned, Faulty({40: (HarnessError("the scheduler is lost"), 1)}), None))
+        list(computed(planned, Faulty({40: (HarnessError("the scheduler is lost"), 1)}), inf, None))
 
 
 def test_many_failures_are_told_in_few_lines(planned):

@@ -13,6 +13,7 @@ from command import HARNESS, TINY, environment, files, good, measured, run
 
 import harness
 from harness import config, data, driver
+from harness.dispatch import Where
 from harness.errors import ConfigError, HarnessError
 
 GOOD = "name: t\nnetwork: {activation: relu, init: he_normal, depth: 8, width: 16}\n"
@@ -281,7 +282,7 @@ def test_a_data_file_that_changes_while_a_sweep_begins_ends_it_with_a_word(tmp_p
     before = (tmp_path / "rows.npy").read_bytes()
     np.save(tmp_path / "rows.npy", np.random.default_rng(1).normal(size=(20, 4)))
     with pytest.raises(HarnessError) as refused:
-        driver.execute(prepared, workers)
+        driver.execute(prepared, Where(workers))
     assert str(refused.value) == f"{tmp_path}/rows.npy: changed since the sweep began; start again with --fresh"
     (tmp_path / "rows.npy").write_bytes(before)
     data._recorded.cache_clear()

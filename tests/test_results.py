@@ -13,6 +13,7 @@ from command import TINY, within
 import harness
 from harness import dispatch, driver, store
 from harness.activations import ACTIVATIONS
+from harness.dispatch import Where
 from harness.errors import ConfigError, HarnessError, ResultsError
 from harness.tables import ZERO_UNDER
 
@@ -311,10 +312,10 @@ def test_a_run_that_ends_while_another_waits_is_not_written_over(tmp_path):
     """Both read the empty folder; the second finds, once it holds the folder, what the first has left."""
     one, other = (driver.prepare(BASE | {"seed": seed}, out=tmp_path / "r") for seed in (0, 1))
     more = driver.prepare(BASE, replicates=5, out=tmp_path / "r")
-    driver.execute(one, 1)
+    driver.execute(one, Where(1))
     with pytest.raises(ResultsError, match="seed: 0 -> 1"):
-        driver.execute(other, 1)
-    driver.execute(more, 1)
+        driver.execute(other, Where(1))
+    driver.execute(more, Where(1))
     results = harness.load(tmp_path / "r")
     assert results.networks["network"].is_unique and len(results.networks) == 5 * 9
     assert results.manifest["last_run"]["networks"] == 2 * 9
@@ -330,7 +331,7 @@ def test_what_ends_the_writing_ends_the_workers(tmp_path, monkeypatch):
     prepared = driver.prepare(BASE, changes, out=tmp_path / "r")
     assert len(prepared.plan.blocks) == 9
     with pytest.raises(KeyboardInterrupt) as interrupt:
-        driver.execute(prepared, 2)
+        driver.execute(prepared, Where(2))
     assert within(5, lambda: not active_children())
     assert interrupt.tb  # whose frames are still there: what they hold has to be ended, not forgotten
     assert store.done(tmp_path / "r") == ({}, [])
