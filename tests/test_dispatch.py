@@ -52,12 +52,12 @@ class Faulty(Executor):
     def __init__(self, faults: dict[int, tuple[Exception, int]]):
         self.faults, self.tried = faults, []
 
-    def submit(self, fn, /, block, settings) -> Future:
+    def submit(self, fn, /, block, *arguments) -> Future:
         width = block.specs[0].width
         self.tried.append(width)
         error, times = self.faults.get(width, (None, 0))
         if self.tried.count(width) > times:
-            return Serial().submit(fn, block, settings)
+            return Serial().submit(fn, block, *arguments)
         future: Future = Future()
         future.set_exception(error)
         return future
