@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from harness import config, figures, store, summary
+from harness import claims, config, figures, store, summary
 from harness.data import draw_batch
 from harness.errors import ConfigError, ResultsError
 from harness.network import Network, NetworkSpec, draw_parameters
+from harness.neurons import is_neuron, neurons
 from harness.questions import load_question
 
 
@@ -32,6 +33,19 @@ class Results:
     def networks(self) -> pd.DataFrame:
         """One row per network."""
         return store.read(self.path, store.NETWORKS)
+
+    @cached_property
+    def neurons(self) -> pd.DataFrame:
+        """`networks` with the weight W, input x and target y of each; of a sweep of single neurons.
+
+        Raises ResultsError for any other sweep.
+        """
+        data = self.sweep.data_spec()
+        if not all(is_neuron(spec, data) for spec in self._specs.values()):
+            raise ResultsError(f"{self.path}: not single neurons, of depth, widths and batch 1 and without biases")
+        drawn = neurons(self._specs.values(), data, self.sweep.seed, self.sweep.replicates).set_index("network")
+        found = drawn.loc[self.networks["network"].astype(str)]
+        return self.networks.assign(**{name: found[name].array for name in found})
 
     @cached_property
     def manifest(self) -> dict:
@@ -63,7 +77,37 @@ class Results:
             if figures.applies(name, self.networks) is None
         ]
         folder = self.path / "figures"
-        return [path for name in chosen for path in figures.save(name, self.layers, self.networks, folder)]
+        return [
+            path
+            for name in chosen
+            for path in figures.save(
+                name, self.layers, self.neurons if name in figures.OF_NEURONS else self.networks, folder
+            )
+        ]
+
+    def judge(self) -> list[claims.Verdict] | None:
+        """What the claims of the config's question come to, computed from the tables; None where it names none."""
+        if not self.sweep.experiment:
+            return None
+        question = load_question(self.sweep.experiment, self.config_folder)
+        return [claims.judge(claim, self) for claim in question.claims_of(self.sweep.name)]
+
+    def write_verdicts(self) -> list[claims.Verdict] | None:
+        """Judge, and keep the verdicts in claims.json."""
+        verdicts = self.judge()
+        if verdicts is not None:
+            store.write_json(self.path / "claims.json", {"claims": claims.to_json(verdicts)})
+        return verdicts
+
+    def verdicts(self) -> list[claims.Verdict]:
+        """The verdicts that claims.json keeps; none where there is no such file. Raises ResultsError for a damaged one."""
+        path = self.path / "claims.json"
+        try:
+            return claims.from_json(json.loads(path.read_text(encoding="utf-8"))["claims"])
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            raise ResultsError(f"{path}: cannot be read; run the sweep again to replace it") from None
 
     def summary(self, where: str | None = None) -> list[summary.Table]:
         """What the terminal shows, of the networks for which an expression such as "depth == 64" holds."""

@@ -29,6 +29,8 @@ FIGURES = {
     "phase_diagram": "Phase diagram: decades of attenuation over weight scale and depth.",
 }
 
+OF_NEURONS = frozenset({"single_neuron"})  # these take `Results.neurons` for `networks`: with W, x and y
+
 
 def figure(name: str) -> ModuleType:
     """The file of one figure. Raises KeyError for a name that is not in FIGURES."""
