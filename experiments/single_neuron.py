@@ -10,10 +10,10 @@ import numpy as np
 
 from harness.claims import Case, Claim, every, groups, near, proportion
 
-FIGURES = ("single_neuron",)
+FIGURES = ()
 SWEEPS = {"single_neuron": ()}
 
-ROUNDING = 1e-9  # decades: ŷ − y may cancel, which leaves 7 of 16 digits where it is 10^-9 of either
+ROUNDING = 1e-7  # decades: ŷ − y cancels; one of 16,000 draws may come within 1e-8, and 8 of 16 digits are left
 
 
 def closed_form(neurons):

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.claims import Case, Claim, every
 
-FIGURES = ("step_at_zero",)
+FIGURES = ()
 SWEEPS = {"step_at_zero": ()}
 
 CHOICES = {0: "relu(at_zero=0)", 0.5: "relu(at_zero=0.5)", 1: "relu"}
@@ -73,11 +73,11 @@ def halved(results):
 
 
 def naive_count(results):
-    """One sample a network, so 1 − slope_mean is the share of units with slope 0: what a count by slopes calls dead."""
+    """Where every slope is Step(0), 1 − slope_mean would call all units dead for 0, half for ½, none for 1."""
     for at_zero in CHOICES:
         above = above_dead(results, at_zero)
         if len(above):
-            yield Case(f"Step(0) = {at_zero:g}", 1 - above["slope_mean"], *2 * (0.0 if at_zero else 1.0,))
+            yield Case(f"Step(0) = {at_zero:g}", above["slope_mean"], at_zero, at_zero)
 
 
 def dead_count(results):
@@ -118,8 +118,8 @@ CLAIMS = (
     ),
     Claim(
         "naive_count",
-        "Counted by slopes, the units above it are all dead under Step(0) = 0 and all alive under ½ and 1.",
-        "share of units with slope 0, at every layer above",
+        "Counted by their slopes, the units above it are all dead under Step(0) = 0, and all alive under 1.",
+        "mean slope, at every layer above",
         every,
         naive_count,
     ),

@@ -195,7 +195,7 @@ def variance(case: Case, error_rate: float) -> tuple[float, float, float]:
 
 
 def distance_to_normal(case: Case, error_rate: float) -> tuple[float, float, float]:
-    """Kolmogorov distance to N(0, 1), DKW interval: the largest gap between the draws' distribution and the normal one.
+    """distance, DKW interval: Kolmogorov's, to N(0, 1), the largest gap between the draws' distribution and the normal one.
 
     ± √(ln(2/error rate)/2n) holds for any distribution and any n (Dvoretzky, Kiefer & Wolfowitz; Massart 1990).
     """

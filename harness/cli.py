@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from harness.claims import Verdict
     from harness.driver import Prepared, Progress
     from harness.summary import Table
 
@@ -73,9 +74,8 @@ def sweep(
         return
     if prepared.question:
         _say(f"{prepared.question.path}: {prepared.question.sentence}")
-    progress = _progress(prepared)
-    with _interruptible(), progress as report:
-        driver.execute(prepared, count, report)
+    with _interruptible():
+        _execute(prepared, count)
     _print_written(prepared.folder)
 
 
@@ -87,8 +87,45 @@ def show(
     """Print the summary of a results folder again."""
     from harness.results import load
 
-    for table in load(results).summary(where):
+    shown = load(results)
+    for table in shown.summary(where):
         _print_table(table)
+    _print_verdicts(shown.sweep.name, shown.verdicts())
+
+
+@app.command(epilog=EXIT_CODES)
+def verify(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[EXPERIMENT]...", help="Experiments, such as depth; all of them if none is named.", show_default=False)] = None,  # noqa: E501
+    size: Annotated[str, typer.Option(help="full, or ci: minutes on two cores for all of them.")] = "full",
+    fresh_seeds: Annotated[bool, typer.Option("--fresh-seeds", help="With a seed that nobody chose: claims only, which must not hang on one.")] = False,  # noqa: E501
+    update_reference: Annotated[bool, typer.Option("--update-reference", help="Rewrite the references, and say what changed.")] = False,  # noqa: E501
+    out: Annotated[Path | None, typer.Option(help="Folder for the results; by default results/verify/SIZE.")] = None,
+    workers: Annotated[str, typer.Option(help="Worker processes, or 'auto': one a core.")] = "auto",
+    markdown: Annotated[Path | None, typer.Option(help="Write the summary to this file too, as a CI job's page shows it.")] = None,  # noqa: E501
+) -> None:
+    """Run the experiments again: which claims hold, and are the numbers those of results/reference? Exit code 3 if not."""
+    count = _workers(workers)
+    from harness import verify as verification
+
+    if size not in verification.SIZES:
+        raise typer.BadParameter(f"{size!r} is no size; use ci or full", param_hint="--size")
+    if fresh_seeds and update_reference:
+        raise typer.BadParameter("not with --fresh-seeds: a reference has the config's own seed", param_hint="--update-reference")  # noqa: E501
+    seed = verification.new_seed() if fresh_seeds else None
+    request = verification.Request(tuple(names or ()), size, seed, update_reference, out)
+    outcomes = []
+    for job in verification.jobs(request):
+        with _interruptible():
+            outcomes.append(verification.run(job, request, lambda prepared: _execute(prepared, count)))
+        _print_verdicts(job.title, outcomes[-1].verdicts)
+        for line in verification.remarks(outcomes[-1]):
+            _say(line)
+    _say(f"claims: {verification.write_claims(request, outcomes)}")
+    if markdown is not None:
+        markdown.write_text(verification.page(request, outcomes), encoding="utf-8")
+    _say(verification.summary(outcomes) + (f"; seed {seed}" if fresh_seeds else ""))
+    if not all(outcome.good for outcome in outcomes):
+        raise typer.Exit(3)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -159,6 +196,13 @@ def schema() -> None:
     _say(json.dumps(json_schema(), indent=2, ensure_ascii=False))
 
 
+def _execute(prepared: "Prepared", workers: int | str) -> None:
+    from harness import driver
+
+    with _progress(prepared) as report:
+        driver.execute(prepared, workers, report)
+
+
 def _workers(text: str) -> int | str:
     if text == "auto" or (text.isdecimal() and int(text) > 0):
         return text if text == "auto" else int(text)
@@ -217,10 +261,18 @@ def _print_written(folder: Path) -> None:
     figures = results.draw()
     for table in results.summary():
         _print_table(table)
+    _print_verdicts(results.sweep.name, results.write_verdicts() or ())
     _say(f"tables: {folder / 'layers'}, {folder / 'networks'}    config: {folder / 'config.yaml'}")
     for path in figures:
         if path.suffix == ".png":
             _say(f"figure: {path}")
+
+
+def _print_verdicts(name: str, verdicts: "Sequence[Verdict]") -> None:
+    from harness.verdicts import table
+
+    if drawn := table(f"Claims of {name}", verdicts):
+        _print_table(drawn)
 
 
 def _print_table(table: "Table") -> None:

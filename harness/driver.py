@@ -84,6 +84,7 @@ def sweep(given: Config, *, overrides: Sequence[str] = (), replicates: int | Non
     execute(prepared, workers, report)
     results = Results(prepared.folder)
     results.draw()
+    results.write_verdicts()
     return results
 
 
@@ -182,6 +183,13 @@ def _clear(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def start_over(folder: Path) -> None:
+    """Remove what an earlier run left in a folder, if it was one of ours; raises ResultsError while one is running."""
+    if _is_ours(folder):
+        with _held(folder):
+            _clear(folder)
 
 
 def _computed(planned: Plan, workers: int, report: Report | None) -> Iterator[tuple[PlannedBlock, Tables]]:
