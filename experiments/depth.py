@@ -71,9 +71,9 @@ def step_drifts(results):
 
 
 def output_layer(results):
-    """z ~ N(0, q) passes (q + 1)/(q + 2) of ‖ŷ − y‖² with y ~ N(0, 1), and E ŷ² = q/2; up to depth 4, where q varies little."""
+    """z ~ N(0, q) passes (q + 1)/(q + 2) of ‖ŷ − y‖² with y ~ N(0, 1), and E ŷ² = q/2; to depth 2, where q varies little."""
     layers = layers_of(results, "relu")
-    for words, _, own in groups(layers[(layers["layer"] == layers["depth"]) & (layers["depth"] <= 4)], "init", "depth"):
+    for words, _, own in groups(layers[(layers["layer"] == layers["depth"]) & (layers["depth"] <= 2)], "init", "depth"):
         q = 2 * 10 ** (2 * own["log10_rms_outputs"])
         yield Case(words, own["log10_activation_factor"] - np.log10((q + 1) / (q + 2)) / 2, **near(0, 0.015))
 

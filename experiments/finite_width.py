@@ -10,7 +10,7 @@ import numpy as np
 from harness.claims import Case, Claim, distance_to_normal, groups, mean, median, near, proportion, variance
 from harness.theory.finite_width import LN10, gaussian_relu
 
-FIGURES = ()
+FIGURES = ("finite_width",)
 SMALL = "cases=[{width: 20, depth: [11, 21, 41]}, {width: 50, depth: [26, 51, 101]}]"
 SWEEPS = {"finite_width": (SMALL,), "finite_width_squared": (SMALL,)}
 

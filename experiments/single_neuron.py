@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.claims import Case, Claim, every, groups, near, proportion
 
-FIGURES = ()
+FIGURES = ("single_neuron",)
 SWEEPS = {"single_neuron": ()}
 
 ROUNDING = 1e-7  # decades: ŷ − y cancels; one of 16,000 draws may come within 1e-8, and 8 of 16 digits are left

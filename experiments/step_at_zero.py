@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.claims import Case, Claim, every
 
-FIGURES = ()
+FIGURES = ("step_at_zero",)
 SWEEPS = {"step_at_zero": ()}
 
 CHOICES = {0: "relu(at_zero=0)", 0.5: "relu(at_zero=0.5)", 1: "relu"}

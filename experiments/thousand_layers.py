@@ -62,7 +62,7 @@ def formats(results):
         for name, floor in ZERO_UNDER.items():
             readable = found["depth"] - found[f"zero_from_layer_{name}"].astype(float)
             gap = readable * found["slope_per_layer"] - floor
-            yield Case(f"{words}, {name}", gap, **near(0, 1.5 + 0.015 * abs(floor)))
+            yield Case(f"{words}, {name}", gap, **near(0, 2 + 0.02 * abs(floor)))
 
 
 CLAIMS = (
