@@ -1,5 +1,6 @@
 # make sweep    set up on first use, then run $(CONFIG)
 # make test     set up on first use, then run the tests      (make test ARGS="-k scaled")
+# make verify   set up on first use, then run the experiments again and grade their claims   (make verify ARGS="--size ci")
 # make bench    the benchmarks: docs/performance.md   (make bench ARGS="--grids wide --runs 3")
 # make lock     renew requirements/*.txt
 # make clean    remove .venv and caches; results stay
@@ -16,13 +17,16 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 COMPILE := $(VENV)/lock/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --upgrade \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
-.PHONY: sweep test bench lock clean
+.PHONY: sweep test verify bench lock clean
 
 sweep: $(VENV)/.project
 	$(VENV)/bin/harness sweep $(CONFIG) $(ARGS)
 
 test: $(VENV)/.project $(VENV)/.test
 	$(PY) -m pytest $(ARGS)
+
+verify: $(VENV)/.project
+	$(VENV)/bin/harness verify $(ARGS)
 
 bench: $(VENV)/.project
 	$(PY) -m benchmarks $(ARGS)

@@ -75,7 +75,7 @@ def output_layer(results):
     layers = layers_of(results, "relu")
     for words, _, own in groups(layers[(layers["layer"] == layers["depth"]) & (layers["depth"] <= 2)], "init", "depth"):
         q = 2 * 10 ** (2 * own["log10_rms_outputs"])
-        yield Case(words, own["log10_activation_factor"] - np.log10((q + 1) / (q + 2)) / 2, **near(0, 0.015))
+        yield Case(words, own["log10_activation_factor"] - np.log10((q + 1) / (q + 2)) / 2, **near(0, 0.02))
 
 
 def telescopes(results):

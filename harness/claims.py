@@ -130,7 +130,8 @@ def _finding(interval: Interval, case: Case, error_rate: float) -> Finding:
     elif len(values):
         estimate, low, high = interval(case, error_rate)
     grade = graded(low, high, case.at_least, case.at_most)
-    return Finding(case.where, grade, estimate, low, high, case.at_least, case.at_most, len(values), note)
+    band = float(case.at_least), float(case.at_most)
+    return Finding(case.where, grade, estimate, low, high, *band, len(values), note)
 
 
 def graded(low: float, high: float, at_least: float, at_most: float) -> str:

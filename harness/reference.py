@@ -149,10 +149,17 @@ def _near(reference: pd.DataFrame, rerun: Reference) -> pd.DataFrame:
         with np.errstate(invalid="ignore"):
             near = (statistics[name] - before[name]).abs() <= rerun.allowed[name]
         statistics[name] = statistics[name].where(~near, before[name])
-    chaotic = (rerun.allowed["amplified"] > 1e-3) if "amplified" in rerun.allowed else False
+    chaotic = rerun.allowed["amplified"] > 1e-3  # decades: units, and so networks, may then die on one machine only
     for name in COUNTS[1:]:
         statistics[name] = statistics[name].where(~chaotic, before[name])
     return statistics
+
+
+def _numbers(texts: pd.DataFrame) -> pd.DataFrame:
+    """The columns as they were: Python's float() reads what it wrote, whatever pandas' parser rounds."""
+    whole = {*COUNTS, "width", "input_width", "output_width", "depth"}
+    read = {name: int if name in whole else float for name in texts if name not in ("activation", "init", "output")}
+    return texts.assign(**{name: [kind(text or "nan") for text in texts[name]] for name, kind in read.items()})
 
 
 def _findings(a: pd.DataFrame, b: pd.DataFrame) -> tuple[Finding, ...]:
@@ -186,7 +193,7 @@ def write(path: Path, reference: Reference) -> None:
 def read(path: Path) -> Reference:
     """Raises ResultsError where there is none, or it cannot be read."""
     try:
-        frame = pd.read_csv(path, float_precision="round_trip")
+        frame = _numbers(pd.read_csv(path, dtype=str, keep_default_na=False))
         made = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         return Reference(frame.set_index(KEYS), str(made["sha256"]), dict(made["fingerprint"]))
     except FileNotFoundError as error:
