@@ -1,12 +1,10 @@
 """At σ_w = 1 sigmoid costs a gradient most of all activations, and smooth rectifiers cost it more than ReLU does.
 
-The ledger is the same for all: at σ_w = 1 the weights cost nothing, what is lost is the activation's. GELU and SiLU shrink
-the signal until they meet their slope at 0, which is ½ where ReLU's root mean square slope is √½.
+The ledger is the same for all: at σ_w = 1 the weights cost nothing, what is lost is the activation's. GELU and SiLU
+shrink the signal until they meet their slope at 0, which is ½ where ReLU's root mean square slope is √½.
 """
 
 from math import log10
-
-import numpy as np
 
 from harness.activations import ACTIVATIONS
 from harness.claims import Case, Claim, every, groups, mean, near, per_draw
@@ -43,7 +41,7 @@ def ranking(results):
 
 
 def against_theory(results):
-    """Tolerance: 64 draws know a slope to ±0.004 decades at depth 64; leading-order theory is off by 0.002 at width 128."""
+    """Tolerance: 64 draws know a slope to ±0.004 decades at depth 64; leading order leaves out 0.002 at width 128."""
     for words, _, own in groups(deepest(results), "activation"):
         yield Case(words, own["slope_per_layer"] - own["predicted_slope_per_layer"], **near(0, 0.009))
 
@@ -63,7 +61,7 @@ def weights_pay_nothing(results):
 CLAIMS = (
     Claim(
         "ranking",
-        "sigmoid costs most, then SiLU and GELU, softplus, ReLU and leaky ReLU; ELU and tanh little, linear nothing; SELU gains.",
+        "sigmoid costs most, then SiLU and GELU, softplus, ReLU and leaky ReLU; ELU and tanh little; SELU gains.",
         "mean over draws of the difference of slope_per_layer, deepest networks (decades)",
         mean,
         ranking,

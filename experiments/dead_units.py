@@ -1,7 +1,7 @@
 """Narrow ReLU networks are born dead, the more often the deeper they are; a silent unit is not a dying network.
 
 A network is dead where a whole layer is silent, which has an exact probability. A unit that is silent on a batch is
-another matter: as inputs align with depth, half of the units of a healthy network are, by the orthant probability alone.
+another matter: as inputs align with depth, half of those of a healthy network are, by the orthant probability alone.
 """
 
 import numpy as np

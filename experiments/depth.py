@@ -1,8 +1,8 @@
 """y(1−y) costs a gradient at least a factor of 4 at every layer; what Step costs does not depend on the layer.
 
 The ledger says whose the decades are: the activation's (Step or y(1−y)) or the weights'. The output layer under the
-squared cost is different: ŷ − y is larger where the unit is on, so that Step stops less than half of it there, and a few
-hidden layers below inherit some of that. Statements about Step's factor are therefore about the lower half of a network.
+squared cost is different: ŷ − y is larger where the unit is on, so that Step stops less than half of it there, and a
+few hidden layers below inherit some of that. Statements about Step's factor are therefore about a network's lower half.
 """
 
 from math import log10, sqrt
@@ -71,8 +71,12 @@ def step_drifts(results):
 
 
 def output_layer(results):
-    """z ~ N(0, q) passes (q + 1)/(q + 2) of ‖ŷ − y‖² with y ~ N(0, 1), and E ŷ² = q/2; to depth 2, where q varies little."""
+    """z ~ N(0, q) passes (q + 1)/(q + 2) of ‖ŷ − y‖², y ~ N(0, 1), E ŷ² = q/2; to depth 2, where q varies."""
+    if (results.sweep.cost, results.sweep.data.targets) != ("squared", "gaussian"):
+        return
+    with_step = results.networks[results.networks["output"] == "activation"]["network"].astype(str)
     layers = layers_of(results, "relu")
+    layers = layers[layers["network"].astype(str).isin(set(with_step))]
     for words, _, own in groups(layers[(layers["layer"] == layers["depth"]) & (layers["depth"] <= 2)], "init", "depth"):
         q = 2 * 10 ** (2 * own["log10_rms_outputs"])
         yield Case(words, own["log10_activation_factor"] - np.log10((q + 1) / (q + 2)) / 2, **near(0, 0.02))
@@ -149,7 +153,7 @@ CLAIMS = (
     ),
     Claim(
         "output_layer_differs",
-        "At the output layer, under the squared cost, Step passes (q+1)/(q+2) of it, as ŷ − y is larger where Step is 1.",
+        "At the output layer, under the squared cost, Step passes (q+1)/(q+2): ŷ − y is larger where Step is 1.",
         "mean over draws of the output layer's activation factor minus ½ log10 (q+1)/(q+2), q = E z² (decades)",
         mean,
         output_layer,

@@ -89,7 +89,7 @@ CLAIMS = (
     ),
     Claim(
         "mean_misleads",
-        "The arithmetic mean does not: at L = 2n more than seven networks in eight have a smaller gradient than the mean.",
+        "The arithmetic mean does not: at L = 2n seven networks in eight or more have a gradient under the mean.",
         "share of draws whose squared gain is under its mean over all networks, (σ_w²/2)^L",
         proportion,
         below_the_mean,

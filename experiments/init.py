@@ -1,6 +1,6 @@
-"""An initialisation holds the gradient for the activation it was made for, and not for the others; none does for sigmoid.
+"""An initialisation holds the gradient for the activation it was made for, not for the others; none does for sigmoid.
 
-Also a deep-learning framework's default (`pytorch_default`): σ_w = 1/√3 with biases, which is critical for nothing here.
+Also a deep-learning framework's default (`pytorch_default`): σ_w = 1/√3 with biases, critical for nothing here.
 """
 
 import numpy as np
@@ -12,9 +12,20 @@ FIGURES = ("slope_against_theory", "gradient_profile", "step_against_sigmoid", "
 SWEEPS = {"init": ("network.depth=[2, 16, 128]",)}
 
 HE = ("he_normal", "he_uniform")
-UNIT = ("normal", "uniform", "xavier_normal", "xavier_uniform", "lecun_normal", "lecun_uniform", "orthogonal")  # σ_w = 1
+UNIT = (
+    "normal",
+    "uniform",
+    "xavier_normal",
+    "xavier_uniform",
+    "lecun_normal",
+    "lecun_uniform",
+    "orthogonal",
+)  # σ_w = 1
 DEFAULT = ("pytorch_default",)
-BEYOND_THEORY = ("tanh", "orthogonal")  # its 1/width is no small parameter there: harness.theory.expansion answers nothing
+BEYOND_THEORY = (
+    "tanh",
+    "orthogonal",
+)  # its 1/width is no small parameter there: harness.theory.expansion answers nothing
 
 
 def slopes(activations, inits, at_least=-np.inf, at_most=np.inf):
@@ -41,12 +52,18 @@ SLOPE = "mean of slope_per_layer over draws, deepest networks (decades)"
 CLAIMS = (
     Claim(
         "theory",
-        "Every pair but tanh with orthogonal weights, of which theory says nothing, has the slope that theory predicts.",
+        "Every pair but orthogonal tanh, of which theory says nothing, has the slope that theory predicts.",
         "mean over draws of slope_per_layer minus predicted_slope_per_layer, deepest networks (decades)",
         mean,
         against_theory,
     ),
-    Claim("he_for_relu", "He's initialisations hold the gradient of a ReLU network.", SLOPE, mean, slopes(("relu",), HE, -0.015, 0.015)),
+    Claim(
+        "he_for_relu",
+        "He's initialisations hold the gradient of a ReLU network.",
+        SLOPE,
+        mean,
+        slopes(("relu",), HE, -0.015, 0.015),
+    ),
     Claim(
         "unit_not_for_relu",
         "σ_w = 1 (Xavier, LeCun, orthogonal) does not: ReLU loses 0.15 decades a layer.",

@@ -17,7 +17,7 @@ COORDINATES = ["width", "depth", "replicate", "layer"]
 
 
 def of(results, at_zero):
-    """The layers of one choice, by coordinates, with `dead_from`: the layer from which nothing passes, NaN for never."""
+    """The layers of one choice, by coordinates, and `dead_from`, the layer from which nothing passes: NaN for never."""
     layers = results.layers[results.layers["activation"] == CHOICES[at_zero]]
     networks = results.networks.set_index(results.networks["network"].astype(str))
     dead_from = networks["dead_from_layer"].astype(float).reindex(layers["network"].astype(str)).to_numpy()

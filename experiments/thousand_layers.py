@@ -68,7 +68,7 @@ def formats(results):
 CLAIMS = (
     Claim(
         "straight_lines",
-        "The gradient goes down in a straight line: a decade's loss takes as many layers near the input as near the output.",
+        "The gradient goes down in a straight line: near the input as near the output.",
         "mean over draws of the slope of the lower half of the layers minus that of the upper half (decades a layer)",
         mean,
         straight,

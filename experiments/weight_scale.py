@@ -1,7 +1,7 @@
 """The weights alone make a gradient vanish or explode, whatever the activation; even sigmoid has an edge between.
 
-Sigmoid is often said to have none. In infinite width its edge is at σ_w = 10.15, ReLU's at √2; at finite width both lie a
-little higher, and the claims are net of that shift. Nor is it saturation that makes a sigmoid's gradient vanish.
+Sigmoid is often said to have none. In infinite width its edge is at σ_w = 10.15, ReLU's at √2; at finite width both lie
+a little higher, and the claims are net of that shift. Nor is it saturation that makes a sigmoid's gradient vanish.
 """
 
 from math import log, log10, sqrt
@@ -43,7 +43,9 @@ def large_weights(results):
 
 def saturation(results, scale):
     """Hidden layers of deep sigmoid networks at one weight scale."""
-    layers = results.layers[(results.layers["activation"] == "sigmoid") & (results.layers["layer"] < results.layers["depth"])]
+    layers = results.layers[
+        (results.layers["activation"] == "sigmoid") & (results.layers["layer"] < results.layers["depth"])
+    ]
     deep = layers[layers["depth"] == layers["depth"].max()]
     yield from groups(deep[np.isclose(deep["weight_scale"], scale)], "weight_scale", "depth")
 
@@ -86,7 +88,7 @@ def relu_edge(results):
 
 
 def sigmoid_edge(results):
-    """Where a draw's net slope is 0, between the scales about the edge; the slope is straight in ln σ_w to 1 % there."""
+    """Where a draw's net slope is 0, between two scales about the edge; it is straight in ln σ_w to 1 % there."""
     net = net_slopes(results, "sigmoid")
     if net is not None and min(net.columns) < 9.5 and max(net.columns) > 11:
         below, above = (min(net.columns, key=lambda s, at=at: abs(s - at)) for at in (9, 11.5))

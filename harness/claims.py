@@ -141,7 +141,7 @@ def graded(low: float, high: float, at_least: float, at_most: float) -> str:
     return FAILS if high < at_least or low > at_most else UNDECIDED
 
 
-# Intervals: from a case and an error rate to (estimate, low, high); the docstring's beginning names it in tables --------
+# Intervals: (case, error rate) to (estimate, low, high); the beginning of the docstring names it in tables ----------
 
 
 def every(case: Case, error_rate: float) -> tuple[float, float, float]:
@@ -196,7 +196,7 @@ def variance(case: Case, error_rate: float) -> tuple[float, float, float]:
 
 
 def distance_to_normal(case: Case, error_rate: float) -> tuple[float, float, float]:
-    """distance, DKW interval: Kolmogorov's, to N(0, 1), the largest gap between the draws' distribution and the normal one.
+    """distance, DKW interval: Kolmogorov's, the largest gap between the draws' distribution and N(0, 1)'s.
 
     ± √(ln(2/error rate)/2n) holds for any distribution and any n (Dvoretzky, Kiefer & Wolfowitz; Massart 1990).
     """
@@ -208,7 +208,7 @@ def distance_to_normal(case: Case, error_rate: float) -> tuple[float, float, flo
     return gap, max(gap - half, 0.0), min(gap + half, 1.0)
 
 
-# What claims take from tables -----------------------------------------------------------------------------------------
+# What claims take from tables ---------------------------------------------------------------------------------------
 
 
 def near(value: float, tolerance: float) -> dict[str, float]:
@@ -234,7 +234,7 @@ def per_draw(layers: pd.DataFrame, column: str) -> Array:
     return values.mean().where(values.count() == values.size()).to_numpy()
 
 
-# As JSON --------------------------------------------------------------------------------------------------------------
+# As JSON ------------------------------------------------------------------------------------------------------------
 
 
 def to_json(verdicts: Sequence[Verdict]) -> list[dict]:

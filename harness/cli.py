@@ -103,7 +103,7 @@ def verify(
     workers: Annotated[str, typer.Option(help="Worker processes, or 'auto': one a core.")] = "auto",
     markdown: Annotated[Path | None, typer.Option(help="Write the summary to this file too, as a CI job's page shows it.")] = None,  # noqa: E501
 ) -> None:
-    """Run the experiments again: which claims hold, and are the numbers those of results/reference? Exit code 3 if not."""
+    """Run the experiments again: do their claims hold, and are the numbers those of results/reference?"""
     count = _workers(workers)
     from harness import verify as verification
 

@@ -1,8 +1,8 @@
 """References: what a sweep gave, small enough to keep in git, and whether a rerun gives the same.
 
 A reference is a CSV with a row for each network of the sweep, replicates apart (medians over draws, counts), and a JSON
-file with the hash of the full tables and the fingerprint of where they were made. Where the fingerprint is the same, the
-hash must be; elsewhere each statistic may differ by what rounding can do.
+file with the hash of the full tables and the fingerprint of where they were made. Where the fingerprint is the same,
+the hash must be; elsewhere each statistic may differ by what rounding can do.
 """
 
 import hashlib
@@ -123,7 +123,7 @@ def _bytes(column: pd.Series, order: np.ndarray) -> bytes:
     return "\n".join(names).encode() + codes[order].tobytes()
 
 
-# Compared --------------------------------------------------------------------------------------------------------------
+# Compared -----------------------------------------------------------------------------------------------------------
 
 
 def compare(reference: Reference, rerun: Reference) -> Comparison:
@@ -176,7 +176,7 @@ def _labels(frame: pd.DataFrame) -> list[str]:
     ]
 
 
-# Files -----------------------------------------------------------------------------------------------------------------
+# Files --------------------------------------------------------------------------------------------------------------
 
 
 def path_of(folder: Path, size: str, sweep: str) -> Path:
@@ -197,7 +197,11 @@ def read(path: Path) -> Reference:
         made = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         return Reference(frame.set_index(KEYS), str(made["sha256"]), dict(made["fingerprint"]))
     except FileNotFoundError as error:
-        raise ResultsError(f"{error.filename}: no reference; write it with `harness verify --update-reference`") from None
+        raise ResultsError(
+            f"{error.filename}: no reference; write it with `harness verify --update-reference`"
+        ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         what = " ".join(str(error).split())[:120]
-        raise ResultsError(f"{path}: cannot be read ({what}); write it with `harness verify --update-reference`") from None
+        raise ResultsError(
+            f"{path}: cannot be read ({what}); write it with `harness verify --update-reference`"
+        ) from None

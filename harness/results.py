@@ -100,7 +100,7 @@ class Results:
         return verdicts
 
     def verdicts(self) -> list[claims.Verdict]:
-        """The verdicts that claims.json keeps; none where there is no such file. Raises ResultsError for a damaged one."""
+        """The verdicts in claims.json; none without such a file. Raises ResultsError for a damaged one."""
         path = self.path / "claims.json"
         try:
             return claims.from_json(json.loads(path.read_text(encoding="utf-8"))["claims"])

@@ -19,7 +19,7 @@ def table(title: str, verdicts: Sequence[Verdict]) -> Table | None:
 
 
 def evidence(verdict: Verdict) -> str:
-    """`mean 0.1, in 0.0 to 0.2 (t interval); bound −0.3 to 0.3; width 20, depth 11; 2000 values`: of the deciding case."""
+    """`mean 0.1, in 0.0 to 0.2 (t interval); bound −0.3 to 0.3; width 20; 2000 values`: of the deciding case."""
     found = verdict.deciding
     kind, _, method = verdict.interval.partition(", ")
     measured = f"{kind} {number(found.estimate)}"

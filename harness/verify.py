@@ -77,7 +77,7 @@ def new_seed() -> int:
 
 
 def jobs(request: Request) -> list[Job]:
-    """The sweeps of the experiments asked for. Raises ConfigError for one there is not, ResultsError without a reference.
+    """The sweeps of the experiments asked for. Raises ConfigError for one there is not, ResultsError for no reference.
 
     Everything is looked for before anything is run.
     """
@@ -140,7 +140,7 @@ def _code() -> str:
     return found.hexdigest()
 
 
-# Said ------------------------------------------------------------------------------------------------------------------
+# Said ---------------------------------------------------------------------------------------------------------------
 
 
 def remarks(outcome: Outcome) -> list[str]:

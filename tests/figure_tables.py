@@ -3,6 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from harness.figures import FIGURES
+
+OF_ONE_QUESTION = ("finite_width", "born_dead", "step_at_zero", "single_neuron")  # figures with tables of their own
+USUAL = [name for name in FIGURES if name not in OF_ONE_QUESTION]
 FORMATS = ("float16", "bfloat16", "float32", "float64")
 FACTORS = ["log10_activation_factor", "log10_weight_factor"]
 

@@ -1,4 +1,4 @@
-"""The shipped experiments at their smallest: real sweeps, shared by the tests of a session, and copies with an error."""
+"""The shipped experiments at their smallest: real sweeps, shared by a session's tests, and copies with an error."""
 
 from dataclasses import dataclass
 from functools import cached_property

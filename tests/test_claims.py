@@ -30,7 +30,9 @@ def test_a_mean_has_students_interval():
 @pytest.mark.parametrize(("k", "n"), [(0, 20), (3, 20), (20, 20), (500, 1000)])
 def test_a_share_has_clopper_and_pearsons(k, n):
     expected = stats.binomtest(k, n).proportion_ci(1 - RATE, "exact")
-    assert proportion(Case("", np.arange(n) < k), RATE) == pytest.approx((k / n, expected.low, expected.high), abs=1e-12)
+    assert proportion(Case("", np.arange(n) < k), RATE) == pytest.approx(
+        (k / n, expected.low, expected.high), abs=1e-12
+    )
 
 
 def test_a_variance_has_the_chi_square_one():

@@ -126,7 +126,7 @@ def test_another_seed_differs(made, tmp_path):
 
 
 def test_a_missing_reference_says_how_to_write_it(tmp_path):
-    with pytest.raises(ResultsError, match="x.csv: no reference; write it with `harness verify --update-reference`$"):
+    with pytest.raises(ResultsError, match=r"x\.csv: no reference; write it with `harness verify --update-reference`$"):
         reference.read(tmp_path / "x.csv")
 
 

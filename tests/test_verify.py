@@ -1,4 +1,4 @@
-"""`harness verify` on a checkout of one small experiment: what it says, what it keeps, and that a wrong engine fails."""
+"""`harness verify` on a checkout of one small experiment: what it says, what it keeps; a wrong engine fails."""
 
 import json
 import shutil
@@ -71,7 +71,7 @@ ORIGINAL = ACTIVATIONS["relu"]
 
 
 def test_verify_needs_a_reference_then_finds_it_identical(checkout):
-    with pytest.raises(Exception, match="small.csv: no reference; write it with `harness verify --update-reference`"):
+    with pytest.raises(Exception, match=r"small\.csv: no reference; write it with `harness verify --update-reference`"):
         invoke()
     assert not (checkout / "results").exists()  # said before anything is run
     said = invoke("--update-reference")
@@ -148,13 +148,13 @@ def test_an_undecided_claim_is_no_success(checkout):
 
 
 def test_an_unknown_experiment_is_named(checkout):
-    with pytest.raises(ConfigError, match="^there is no experiment 'smal'; did you mean 'small'\\?$"):
+    with pytest.raises(ConfigError, match=r"^there is no experiment 'smal'; did you mean 'small'\?$"):
         invoke("smal")
 
 
 def test_no_checkout(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigError, match="^no folder experiments/ here; run `harness verify` in a checkout"):
+    with pytest.raises(ConfigError, match=r"^no folder experiments/ here; run `harness verify` in a checkout"):
         invoke()
 
 

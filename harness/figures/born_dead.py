@@ -1,4 +1,4 @@
-"""Born dead: how many networks are dead before they learn, against hidden layers and width, with the exact formulas."""
+"""Born dead: networks dead before they learn, against hidden layers and width, and the formulas."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from harness.theory.birth import born_dead, born_dead_both_signs
 
 HEADING = Heading("Networks that are dead at birth")
 MOST_WIDTHS = 6
+MOST_POINTS = 14  # of a line: each takes a moment to compute
 COVERAGE = 0.95
 ONE, BOTH = "one input: 1 − (1 − 2^−N)^H", "one-dimensional inputs of both signs"
 
@@ -67,8 +68,8 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
     draws = prepared.shares["draws"]
     said = caption(
         f"Points: share of {draws.min()} draws, with its exact 95 % interval",
-        "Lines: the probability, by formula. A network is dead where a hidden layer is silent for every input: no weight "
-        "below it ever gets a gradient",
+        "Lines: the probability, by formula. A network is dead where a hidden layer is silent for every input: no "
+        "weight below it ever gets a gradient",
     )
     figure, axes = page(heading, Grid(1, 1, height=3.8), said, [widths, laws])
     for width in prepared.widths:
@@ -87,8 +88,7 @@ def _points(axes: Axes, own: pd.DataFrame, colour: str) -> None:
 
 
 def _laws(axes: Axes, width: int, prepared: Prepared, styles: dict[str, str], colour: str) -> None:
-    layers = np.arange(1, prepared.shares["hidden"].max() + 1)
-    layers = layers[:: max(len(layers) // 40, 1)]
+    layers = np.unique(np.geomspace(1, prepared.shares["hidden"].max(), MOST_POINTS).round())
     for name, style in styles.items():
         values = [prepared.laws[name](width, int(count)) for count in layers]
         axes.plot(layers, values, linestyle=style, color=colour, linewidth=1.3)

@@ -1,4 +1,4 @@
-"""Finite width: the attenuation over draws as a histogram, the normal law that theory predicts, mean and median."""
+"""Finite width: the attenuation over draws, the normal law of theory, mean and median."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from harness.figures import text
-from harness.figures.page import Grid, Heading, caption, outer, page, panel_title, plain_ticks
+from harness.figures.page import Grid, Heading, caption, empty, outer, page, panel_title, plain_ticks
 from harness.figures.settings import spaced
 from harness.figures.style import INK, LOOKS
 
@@ -71,8 +71,8 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
         (Line2D([], [], color=MEAN, linewidth=2, linestyle=(0, (1, 1))), "log₁₀ of the mean of ‖∂C/∂z‖ ratios"),
     ]
     draws = sorted({len(values) + prepared.dead[key] for key, values in prepared.panels.items()})
-    said = caption(f"{draws[0]} draws a panel, {text.clean(prepared.activation)}", "Theory is for one sample and a start "
-                   "that knows nothing of the weights (the linear cost)", _left_out(prepared))  # fmt: skip
+    said = caption(f"{draws[0]} draws a panel, {text.clean(prepared.activation)}", "Theory is for one sample and a "
+                   "start that knows nothing of the weights (the linear cost)", _left_out(prepared))  # fmt: skip
     figure, axes = page(heading, Grid(len(widths), columns, height=1.9, sharex=False, sharey=False), said, [legend])
     for row, width in zip(axes, widths, strict=True):
         keys = [key for key in prepared.panels if key[0] == width]
@@ -86,6 +86,9 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
 
 
 def _panel(axes: Axes, values: np.ndarray, mean: float, deviation: float, colour: str) -> None:
+    if not len(values) or not np.isfinite(mean):
+        empty(axes, "no attenuation to draw, or none predicted: the networks are dead or not known")
+        return
     ends = mean - WIDE * deviation, mean + WIDE * deviation
     edges = np.linspace(min(ends[0], values.min()), max(ends[1], values.max()), BINS + 1)
     axes.hist(values, edges, density=True, color=colour, alpha=0.35)

@@ -1,4 +1,4 @@
-"""Single neuron: the gradient of ŷ = phi(Wx) over the plane of Wx and y, with the closed form's level lines."""
+"""Single neuron: the gradient over the plane of Wx and y, and the closed form's level lines."""
 
 from dataclasses import dataclass
 
@@ -71,7 +71,8 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
         (Line2D([], [], color=INK, linestyle="--", linewidth=1), "closed form: log₁₀ of |ŷ − y|·phi′(Wx)"),
         (Line2D([], [], color=GREY, marker="x", linestyle="none", markersize=4), "measured gradient exactly 0"),
     ]
-    said = caption(f"Each point is one draw of W, x and y; {prepared.draws} draws of each activation{_some(prepared)}", "Colour: the measured "
+    said = caption(f"Each point is one draw of W, x and y; {prepared.draws} draws of each activation{_some(prepared)}",
+                   "Colour: the measured "
                    "log₁₀ |∂C/∂W|/|x|, in decades; where colours and dashed lines agree, so do measurement and theory",
                    "Draws outside of the plane shown are left out")  # fmt: skip
     figure, axes = page(heading, Grid(1, count, height=3.9), said, [legend])

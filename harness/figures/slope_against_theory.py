@@ -1,4 +1,4 @@
-"""Slope against theory: decades a layer of the deepest networks, each beside the value that theory predicts."""
+"""Slope against theory: decades a layer of the deepest networks, and theory's."""
 
 from dataclasses import dataclass
 
@@ -79,7 +79,8 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
     draws = prepared.rows["draws"]
     number = f"{draws.min()}" + (f"–{draws.max()}" if draws.min() < draws.max() else "")
     said = caption(f"Networks of depth {prepared.depth}; {number} draws of each", prepared.shared,
-                   "0 is a gradient that holds; −1 loses a factor of 10 at every layer", shown(prepared.notes))  # fmt: skip
+                   "0 is a gradient that holds; −1 loses a factor of 10 at every layer",
+                   shown(prepared.notes))  # fmt: skip
     grid = Grid(rows, columns, height=max(0.9 + 0.23 * len(labels), 1.8), sharex=count == 1)
     figure, axes = page(heading, grid, said, [legend])
     names = [str(name) for name in dict.fromkeys(prepared.rows["activation"])]
@@ -107,7 +108,8 @@ def _rows(axes: Axes, rows: pd.DataFrame, labels: list[str], colours: dict[str, 
         axes.plot(row.median, y, "o", color=colour, markersize=4.5, zorder=3)
     _margins(axes, known)
     for row in known.itertuples():
-        axes.annotate(text.number(row.median, ".3f"), (1, labels.index(row.label)), (-2, 0), xycoords=("axes fraction", "data"),
+        axes.annotate(text.number(row.median, ".3f"), (1, labels.index(row.label)), (-2, 0),
+                      xycoords=("axes fraction", "data"),
                       textcoords="offset points", fontsize=7.5, ha="right", va="center", color=GREY)  # fmt: skip
     axes.set_yticks(range(len(labels)), [text.clean(label, 30) for label in labels])
     axes.set_ylim(len(labels) - 0.4, -0.6)

@@ -1,4 +1,4 @@
-"""Step at zero: above a wholly dead layer, what Step(0) = 0, ½ and 1 make of bias gradients and of a count by slopes."""
+"""Step at zero: what Step(0) makes of bias gradients and of dead counts, above a dead layer."""
 
 from dataclasses import dataclass
 from math import log10
@@ -77,7 +77,7 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
     difference = "exactly 0" if largest == 0 else f"{largest:.2g} decades"
     said = caption(
         f"{prepared.dead} networks with a wholly dead layer; left: medians and middle half; right: means",
-        f"In the {networks} networks that live, the largest difference that Step(0) makes to a weight gradient is {difference}",
+        f"In the {networks} networks that live, the most that Step(0) changes in a weight gradient is {difference}",
         "Theory, left: what Step(0) = 1 gives, times ½ for each layer from there to the output",
     )
     figure, axes = page(heading, Grid(1, 2, height=3.6, sharex=False, sharey=False), said, [legend, theory])
