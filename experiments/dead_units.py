@@ -9,7 +9,7 @@ import numpy as np
 from harness.claims import Case, Claim, groups, mean, near, proportion
 from harness.theory.birth import born_dead, born_dead_both_signs, silent_on_batch
 
-FIGURES = ("born_dead", "dead_units", "attenuation_against_depth", "gradient_profile")
+FIGURES = ("silent_units", "dead_units", "attenuation_against_depth", "gradient_profile")
 NARROW = ("network.depth=[2, 3, 6, 21]", "network.width=[1, 2, 3, 4]", "replicates=4000")
 SWEEPS = {
     "dead_units": ("network.depth=[2, 10, 100]", "network.width=[4, 16, 256]", "replicates=48"),

@@ -74,16 +74,15 @@ class Results:
         chosen = [
             name
             for name in (figures.FIGURES if names is None else names)
-            if figures.applies(name, self.networks) is None
+            if figures.applies(name, self.networks.assign(batch=self.sweep.data.batch)) is None
         ]
         folder = self.path / "figures"
-        return [
-            path
-            for name in chosen
-            for path in figures.save(
-                name, self.layers, self.neurons if name in figures.OF_NEURONS else self.networks, folder
-            )
-        ]
+        return [path for name in chosen for path in figures.save(name, self.layers, self._shown(name), folder)]
+
+    def _shown(self, name: str) -> pd.DataFrame:
+        """The networks as a figure takes them: with the number of samples, and the weights of single neurons."""
+        networks = self.neurons if name in figures.OF_NEURONS else self.networks
+        return networks.assign(batch=self.sweep.data.batch)
 
     def judge(self) -> list[claims.Verdict] | None:
         """What the claims of the config's question come to, computed from the tables; None where it names none."""

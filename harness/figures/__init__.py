@@ -30,6 +30,7 @@ FIGURES = {
     "slope_against_theory": "Slope against theory: decades a layer of the deepest networks, and theory's.",
     "finite_width": "Finite width: the attenuation over draws, the normal law of theory, mean and median.",
     "born_dead": "Born dead: networks dead before they learn, against hidden layers and width, and the formulas.",
+    "silent_units": "Silent units: share silent on the batch, layer by layer, and the orthant baseline.",
     "step_at_zero": "Step at zero: what Step(0) makes of bias gradients and of dead counts, above a dead layer.",
     "single_neuron": "Single neuron: the gradient over the plane of Wx and y, and the closed form's level lines.",
 }
