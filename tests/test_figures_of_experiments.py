@@ -116,7 +116,7 @@ def test_the_plane_of_a_neuron_has_the_closed_form():
     z, y = (networks["W"] * networks["x"]).to_numpy(), networks["y"].to_numpy()
     each = [module.closed_form(str(a), *pair) for a, *pair in zip(networks["activation"], z, y, strict=True)]
     layers["log10_grad_weights"] = np.array(each) + np.log10(np.abs(networks["x"].to_numpy()))
-    prepared, axes = drawn("single_neuron", layers, networks)
+    prepared, _ = drawn("single_neuron", layers, networks)
     np.testing.assert_allclose(prepared.points["decades"], each, atol=1e-12)
     assert prepared.draws == 50
     sigmoid = 1 / (1 + np.exp(-0.3))
