@@ -1,6 +1,7 @@
 # make sweep    set up on first use, then run $(CONFIG)
 # make test     set up on first use, then run the tests      (make test ARGS="-k scaled")
 # make soak     the tests of faults, many times over: minutes
+# make verify   set up on first use, then run the experiments again and grade their claims   (make verify ARGS="--size ci")
 # make bench    the benchmarks: docs/performance.md   (make bench ARGS="--grids wide --runs 3")
 # make lock     renew requirements/*.txt
 # make clean    remove .venv and caches; results stay
@@ -17,13 +18,16 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 COMPILE := $(VENV)/lock/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --upgrade \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
-.PHONY: sweep test soak bench lock clean
+.PHONY: sweep test verify soak bench lock clean
 
 sweep: $(VENV)/.project
 	$(VENV)/bin/harness sweep $(CONFIG) $(ARGS)
 
 test: $(VENV)/.project $(VENV)/.test
 	$(PY) -m pytest $(ARGS)
+
+verify: $(VENV)/.project
+	$(VENV)/bin/harness verify $(ARGS)
 
 soak: $(VENV)/.project $(VENV)/.test
 	SOAK=1 $(PY) -m pytest tests/test_faults.py tests/test_damage.py $(ARGS)

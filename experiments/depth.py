@@ -1,3 +1,182 @@
-"""y(1−y) costs a gradient at least a factor of 4 at every layer; what Step costs does not depend on the layer."""
+"""y(1−y) costs a gradient at least a factor of 4 at every layer; what Step costs does not depend on the layer.
+
+The ledger says whose the decades are: the activation's (Step or y(1−y)) or the weights'. The output layer under the
+squared cost is different: ŷ − y is larger where the unit is on, so that Step stops less than half of it there, and a
+few hidden layers below inherit some of that. Statements about Step's factor are therefore about a network's lower half.
+"""
+
+from math import log10, sqrt
+
+import numpy as np
+
+from harness.claims import Case, Claim, every, groups, mean, near, per_draw
 
 FIGURES = ("step_against_sigmoid", "gradient_profile", "attenuation_against_depth", "dead_units", "paired_comparison")
+SWEEPS = {
+    "depth": (
+        "network.depth={from: 1, to: 256, steps: 9, spacing: log}",
+        "data.batch=16",
+        "replicates=32",
+    )
+}
+
+DEEP = 128  # layers: enough of them that a network's mean factor is known to ±0.004 decades
+HALF = log10(sqrt(1 / 2))  # what is left of a norm when Step stops half of its squares
+SIGMOID_SLOPE = -0.62699  # ½ log10 χ1 of sigmoid at σ_w = 1, σ_b = 0: harness.theory.mean_field
+
+
+def layers_of(results, activation, **at):
+    layers = results.layers[results.layers["activation"] == activation]
+    for name, value in at.items():
+        layers = layers[layers[name] == value]
+    return layers
+
+
+def bounded(activation, at_most):
+    """The activation factor of every layer of every network."""
+
+    def cases(results):
+        for words, _, own in groups(layers_of(results, activation), "init"):
+            yield Case(words, own["log10_activation_factor"], at_most=at_most + 1e-12)  # the rounding of a norm
+
+    return cases
+
+
+def sigmoid_slope(results):
+    """σ_w = 1, the deepest. Its finite-width shift at width 128 is −0.0018 decades, a third of the tolerance."""
+    networks = results.networks[results.networks["activation"] == "sigmoid"]
+    networks = networks[np.isclose(networks["sigma_w"], 1) & (networks["bias_scale"] == 0)]
+    for words, _, own in groups(networks[networks["depth"] == networks["depth"].max()], "init", "depth"):
+        yield Case(words, own["slope_per_layer"], **near(SIGMOID_SLOPE, 0.005))
+
+
+def lower_half(results):
+    """Step's factors in the lower halves of deep networks."""
+    layers = layers_of(results, "relu")
+    return layers[(layers["depth"] >= DEEP) & (2 * layers["layer"] <= layers["depth"])]
+
+
+def step_is_half(results):
+    """At width 128 fluctuations take 0.0025 more; draws of 64 layers are known to ±0.007: twice that, and the shift."""
+    for words, _, own in groups(lower_half(results), "init", "depth"):
+        yield Case(words, per_draw(own, "log10_activation_factor"), **near(HALF, 0.015))
+
+
+def step_drifts(results):
+    """First quarter of the layers minus the second."""
+    for words, _, own in groups(lower_half(results), "init", "depth"):
+        first = 4 * own["layer"] <= own["depth"]
+        drift = [per_draw(part, "log10_activation_factor") for part in (own[first], own[~first])]
+        yield Case(words, drift[0] - drift[1], **near(0, 0.025))
+
+
+def output_layer(results):
+    """z ~ N(0, q) passes (q + 1)/(q + 2) of ‖ŷ − y‖², y ~ N(0, 1), E ŷ² = q/2; to depth 2, where q varies."""
+    if (results.sweep.cost, results.sweep.data.targets) != ("squared", "gaussian"):
+        return
+    with_step = results.networks[results.networks["output"] == "activation"]["network"].astype(str)
+    layers = layers_of(results, "relu")
+    layers = layers[layers["network"].astype(str).isin(set(with_step))]
+    for words, _, own in groups(layers[(layers["layer"] == layers["depth"]) & (layers["depth"] <= 2)], "init", "depth"):
+        q = 2 * 10 ** (2 * own["log10_rms_outputs"])
+        yield Case(words, own["log10_activation_factor"] - np.log10((q + 1) / (q + 2)) / 2, **near(0, 0.02))
+
+
+def telescopes(results):
+    """Activation factors of layers 1 … L−1 and weight factors of 2 … L, less the attenuation."""
+    layers = results.layers
+    activation = layers["log10_activation_factor"].where(layers["layer"] < layers["depth"], 0)
+    weights = layers["log10_weight_factor"].where(layers["layer"] > 1, 0)
+    total = (activation + weights).groupby(layers["network"].astype(str), sort=False).sum(min_count=1)
+    gain = results.networks.set_index(results.networks["network"].astype(str))["log10_gradient_gain"]
+    yield Case("all networks", total - gain.loc[total.index], **near(0, 1e-9))  # the rounding of 1000 sums in decades
+
+
+def shares(results):
+    """(words, mean activation factor, mean weight factor, σ_w) of the hidden layers of the deepest networks."""
+    layers = results.layers[(results.layers["depth"] == results.layers["depth"].max())]
+    layers = layers[layers["layer"] < layers["depth"]]
+    sigma_w = results.networks.groupby(["activation", "init"], observed=True)["sigma_w"].first()
+    for words, key, own in groups(layers, "activation", "init"):
+        factors = (per_draw(own, f"log10_{name}_factor") for name in ("activation", "weight"))
+        yield words, key, *factors, sigma_w[key]
+
+
+def weights_share(results):
+    """‖δ Wᵀ‖ ≈ σ_w‖δ‖ for square layers: at width 128, and with the layers near a squared cost, to 0.015 decades."""
+    for words, _, _, weights, sigma_w in shares(results):
+        yield Case(words, weights, **near(log10(sigma_w), 0.015))
+
+
+def sigmoid_alone(results):
+    """The activation's share less the network's slope: what is left for the weights, at σ_w = 1."""
+    for words, (activation, _), own, weights, sigma_w in shares(results):
+        if activation == "sigmoid" and np.isclose(sigma_w, 1):
+            yield Case(words, own / (own + weights), at_least=0.98)
+
+
+CLAIMS = (
+    Claim(
+        "quarter",
+        "y(1−y) leaves a gradient at most a quarter, at every layer.",
+        "log10 of the activation factor of every layer",
+        every,
+        bounded("sigmoid", log10(1 / 4)),
+    ),
+    Claim(
+        "step_never_amplifies",
+        "Step leaves it at most whole, at every layer.",
+        "log10 of the activation factor of every layer",
+        every,
+        bounded("relu", 0),
+    ),
+    Claim(
+        "sigmoid_slope",
+        "At σ_w = 1 a sigmoid network's gradient loses 0.627 decades a layer.",
+        "mean of slope_per_layer over draws, deepest networks (decades)",
+        mean,
+        sigmoid_slope,
+    ),
+    Claim(
+        "step_is_half",
+        "In hidden layers Step stops half of the squared gradient, in networks of every depth.",
+        "mean over draws of the mean activation factor of the lower half of the layers (decades)",
+        mean,
+        step_is_half,
+    ),
+    Claim(
+        "step_has_no_trend",
+        "Step's factor is not a function of the layer either.",
+        "mean over draws of the mean factor of the first quarter of the layers, minus the second's (decades)",
+        mean,
+        step_drifts,
+    ),
+    Claim(
+        "output_layer_differs",
+        "At the output layer, under the squared cost, Step passes (q+1)/(q+2): ŷ − y is larger where Step is 1.",
+        "mean over draws of the output layer's activation factor minus ½ log10 (q+1)/(q+2), q = E z² (decades)",
+        mean,
+        output_layer,
+    ),
+    Claim(
+        "ledger_balances",
+        "The activation's and the weights' factors multiply to the attenuation, exactly.",
+        "sum of the log10 factors minus the attenuation, every network (decades)",
+        every,
+        telescopes,
+    ),
+    Claim(
+        "weights_pay_sigma_w",
+        "The weights' factor is σ_w: nothing at σ_w = 1, and under He they give back what Step takes.",
+        "mean over draws of the mean weight factor of hidden layers, deepest networks (decades)",
+        mean,
+        weights_share,
+    ),
+    Claim(
+        "sigmoid_pays_alone",
+        "At σ_w = 1 the decades that a sigmoid network loses are y(1−y)'s, nearly all of them.",
+        "mean over draws of the activation's share of the decades, deepest networks",
+        mean,
+        sigmoid_alone,
+    ),
+)

@@ -5,7 +5,6 @@ import select
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,14 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.terminal import print_plan, print_table, print_verdicts, print_written, printable, progress, say
+
 if TYPE_CHECKING:
-    from harness.dispatch import Progress, Where
+    from harness.dispatch import Where
     from harness.driver import Prepared
-    from harness.summary import Table
 
 EXIT_CODES = """
 Exit codes: 0 done, 1 a run failed or was left unfinished, 2 a config, an option or a results folder that cannot be
-used, 3 a comparison differs, 130 interrupted (finished blocks are kept).
+used, 3 a comparison differs or a claim does not hold, 130 interrupted (finished blocks are kept).
 """
 
 app = typer.Typer(
@@ -45,14 +45,6 @@ def main() -> None:
     except HarnessError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
-
-
-def _say(text: object, *, err: bool = False, end: str = "\n") -> None:
-    """Print; where what reads our output has ended, as `head` does, the work goes on in silence."""
-    try:
-        typer.echo(f"{text}{end}", nl=False, err=err)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), (sys.stderr if err else sys.stdout).fileno())
 
 
 @app.command(epilog=EXIT_CODES)
@@ -84,14 +76,13 @@ def sweep(
     where = Where(count, limit, dask)
     prepared = driver.prepare(given, out=out, fresh=fresh, mixed=mixed)
     if dry_run:
-        _print_plan(prepared, where)
+        print_plan(prepared, where)
         return
     if prepared.question:
-        _say(_printable(f"{prepared.question.path}: {prepared.question.sentence}"))
-    progress = _progress(prepared)
-    with _interruptible(), progress as report:
-        driver.execute(prepared, where, report, note=lambda line: _say(line, err=True))
-    _print_written(prepared.folder)
+        say(printable(f"{prepared.question.path}: {prepared.question.sentence}"))
+    with _interruptible():
+        _execute(prepared, where)
+    print_written(prepared.folder)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -104,12 +95,50 @@ def show(
 
     found = load(results)
     for table in found.summary(where):
-        _print_table(table)
+        print_table(table)
     wanted = found.manifest.get("networks", 0)
     if len(found.networks) < wanted:
-        _say(f"unfinished: {len(found.networks):,} of {wanted:,} networks; run the sweep again to go on", err=True)
+        say(f"unfinished: {len(found.networks):,} of {wanted:,} networks; run the sweep again to go on", err=True)
+    print_verdicts(found.sweep.name, found.verdicts())
     for failed in found.manifest.get("failed", ()):
-        _say(f"block {failed['block']} failed: {_printable(failed['why'])}", err=True)
+        say(f"block {failed['block']} failed: {printable(failed['why'])}", err=True)
+
+
+@app.command(epilog=EXIT_CODES)
+def verify(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[EXPERIMENT]...", help="Experiments, such as depth; all of them if none is named.", show_default=False)] = None,  # noqa: E501
+    size: Annotated[str, typer.Option(help="full, or ci: minutes on two cores for all of them.")] = "full",
+    fresh_seeds: Annotated[bool, typer.Option("--fresh-seeds", help="With a seed that nobody chose: claims only, which must not hang on one.")] = False,  # noqa: E501
+    update_reference: Annotated[bool, typer.Option("--update-reference", help="Rewrite the references, and say what changed.")] = False,  # noqa: E501
+    out: Annotated[Path | None, typer.Option(help="Folder for the results; by default results/verify/SIZE.")] = None,
+    workers: Annotated[str, typer.Option(help="Worker processes, or 'auto': one a core.")] = "auto",
+    markdown: Annotated[Path | None, typer.Option(help="Write the summary to this file too, as a CI job's page shows it.")] = None,  # noqa: E501
+) -> None:
+    """Run the experiments again: do their claims hold, and are the numbers those of results/reference?"""
+    from harness import verify as verification
+    from harness.dispatch import Where
+
+    where = Where(_workers(workers))
+
+    if size not in verification.SIZES:
+        raise typer.BadParameter(f"{size!r} is no size; use ci or full", param_hint="--size")
+    if fresh_seeds and update_reference:
+        raise typer.BadParameter("not with --fresh-seeds: a reference has the config's own seed", param_hint="--update-reference")  # noqa: E501
+    seed = verification.new_seed() if fresh_seeds else None
+    request = verification.Request(tuple(names or ()), size, seed, update_reference, out)
+    outcomes = []
+    for job in verification.jobs(request):
+        with _interruptible():
+            outcomes.append(verification.run(job, request, lambda prepared: _execute(prepared, where)))
+        print_verdicts(job.title, outcomes[-1].verdicts)
+        for line in verification.remarks(outcomes[-1]):
+            say(line)
+    say(f"claims: {verification.write_claims(request, outcomes)}")
+    if markdown is not None:
+        markdown.write_text(verification.page(request, outcomes), encoding="utf-8")
+    say(verification.summary(outcomes) + (f"; seed {seed}" if fresh_seeds else ""))
+    if not all(outcome.good for outcome in outcomes):
+        raise typer.Exit(3)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -118,7 +147,7 @@ def plot(results: Folder) -> None:
     from harness.results import load
 
     for path in load(results).draw():
-        _say(path)
+        say(path)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -134,8 +163,8 @@ def diff(
 
     comparison = compare(load(a), load(b), tolerance)
     for finding in comparison.findings:
-        _say(f"{finding.where}: {finding.what}")
-    _say(comparison.verdict)
+        say(f"{finding.where}: {finding.what}")
+    say(comparison.verdict)
     if comparison.verdict == DIFFERS:
         raise typer.Exit(3)
 
@@ -158,7 +187,7 @@ def predict(
     written = {"activation": activation, "init": init, "width": width, "depth": depth, "weight_scale": weight_scale,
                "bias_scale": bias_scale, "input_width": input_width, "output_width": output_width,
                "output": output}  # fmt: skip
-    _print_table(forecast(spec_of(written)))
+    print_table(forecast(spec_of(written)))
 
 
 @app.command("list", epilog=EXIT_CODES)
@@ -167,7 +196,7 @@ def list_() -> None:
     from harness.catalogue import catalogue
 
     for table in catalogue(Path("experiments")):
-        _print_table(table)
+        print_table(table)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -177,7 +206,14 @@ def schema() -> None:
 
     from harness.config import json_schema
 
-    _say(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    say(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+def _execute(prepared: "Prepared", where: "Where") -> None:
+    from harness import driver
+
+    with progress() as report:
+        driver.execute(prepared, where, report, note=lambda line: say(line, err=True))
 
 
 def _workers(text: str) -> int | str:
@@ -215,7 +251,7 @@ def _interruptible() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        _say("interrupted; finished blocks are kept: run the same command again to go on", err=True)
+        say("interrupted; finished blocks are kept: run the same command again to go on", err=True)
         raise typer.Exit(130) from None
     finally:
         _on_interrupt(_end)
@@ -239,128 +275,3 @@ def _insist() -> None:
 def _on_interrupt(handler: Callable) -> None:
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # which a background job has
         signal.signal(signal.SIGINT, handler)
-
-
-# What is said -------------------------------------------------------------------------------------------------------
-
-
-def _print_plan(prepared: "Prepared", where: "Where") -> None:
-    from harness import dispatch, estimate
-    from harness.footprint import fit
-
-    plan = prepared.plan
-    workers = dispatch.how_many(where.workers, plan)
-    limit = where.limit(workers)
-    dispatch.require_fit(plan, limit)
-    memory = dispatch.PROCESS + max((fit(block.block, plan.settings, limit).peak for block in plan.blocks), default=0)
-    for name, value in (
-        ("results folder", prepared.folder),
-        ("networks", f"{plan.networks:,}"),
-        ("layers, that is rows", f"{plan.layers:,}"),
-        ("blocks", f"{len(plan.blocks):,}"),
-        ("workers", workers),
-        ("memory per worker", f"about {memory / 1e9:.2g} GB"),
-        ("time to compute", f"about {_duration(estimate.seconds(plan, workers))}"),
-    ):
-        _say(f"{name + ':':22}{value}")
-
-
-def _print_written(folder: Path) -> None:
-    from harness.results import load
-
-    results = load(folder)
-    figures = results.draw()
-    for table in results.summary():
-        _print_table(table)
-    _say(f"tables: {folder / 'layers'}, {folder / 'networks'}    config: {folder / 'config.yaml'}")
-    for path in figures:
-        if path.suffix == ".png":
-            _say(f"figure: {path}")
-
-
-def _print_table(table: "Table") -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
-    console = Console(soft_wrap=False, highlight=False, emoji=False, markup=False)
-    if not console.is_terminal:
-        console.width = 200  # a pipe or a file has no width; do not fold what is read by programs
-    drawn = RichTable(title=Text(table.title), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
-    for column in table.columns:
-        drawn.add_column(Text(column), overflow="fold")
-    for row in table.rows:
-        drawn.add_row(*(Text(_printable(cell)) for cell in row))
-    with console.capture() as captured:
-        console.print(drawn)
-        if table.note:
-            console.print(Text(table.note))
-    _say(captured.get(), end="")
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "�" for c in text)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-# Progress: a bar on a terminal, else a plain line every 10 s --------------------------------------------------------
-
-
-def _progress(prepared: "Prepared"):
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    return _Bar(console) if console.is_terminal and not console.is_dumb_terminal else _Lines()
-
-
-class _Lines:
-    """A plain line every 10 s, on stderr."""
-
-    def __enter__(self) -> Callable[["Progress"], None]:
-        self.started = self.said = time.monotonic()
-        return self.report
-
-    def report(self, progress: "Progress") -> None:
-        now = time.monotonic()
-        if now - self.said >= 10:
-            self.said = now
-            _say(_said(progress, now - self.started), err=True)
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-
-class _Bar:
-    """rich's progress bar, with networks done, their rate, and the time left."""
-
-    def __init__(self, console):
-        from rich.progress import BarColumn, Progress, TextColumn
-
-        self.bar = Progress(BarColumn(), TextColumn("{task.description}"), console=console, transient=True)
-
-    def __enter__(self) -> Callable[["Progress"], None]:
-        self.started = time.monotonic()
-        self.bar.start()
-        self.task = self.bar.add_task("starting", total=1.0)
-        return self.report
-
-    def report(self, progress: "Progress") -> None:
-        said = _said(progress, time.monotonic() - self.started)
-        self.bar.update(self.task, completed=progress.work, description=said)
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()
-
-
-def _said(progress: "Progress", seconds: float) -> str:
-    text = f"{progress.networks:,} of {progress.of_networks:,} networks"
-    if not progress.work:
-        return text
-    left = seconds / progress.work * (1 - progress.work)
-    return f"{text}, {progress.networks / max(seconds, 1e-9):,.0f} a second, {_duration(left)} left"

@@ -71,6 +71,7 @@ def sweep(given: Config, *, overrides: Sequence[str] = (), replicates: int | Non
     execute(prepared, Where(workers, memory, dask), report)
     results = Results(prepared.folder)
     results.draw()
+    results.write_verdicts()
     return results
 
 

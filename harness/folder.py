@@ -15,9 +15,9 @@ from typing import TextIO
 from harness.errors import ResultsError
 
 LOCK = ".lock"
-CONFIG, MANIFEST = "config.yaml", "manifest.json"
+CONFIG, MANIFEST, CLAIMS = "config.yaml", "manifest.json", "claims.json"
 LAYERS, NETWORKS, FIGURES = "layers", "networks", "figures"
-OURS = (MANIFEST, "claims.json", FIGURES, NETWORKS, LAYERS, CONFIG)  # last what says they are ours
+OURS = (MANIFEST, CLAIMS, FIGURES, NETWORKS, LAYERS, CONFIG)  # last what says they are ours
 PROBE = 0.05  # seconds to try for the lock: another process that only looks at it holds it for microseconds
 
 
@@ -36,6 +36,13 @@ def results_folder(name: str, out: str | os.PathLike | None) -> Path:
     if not parent.is_dir():
         raise ResultsError(f"{folder}: there is no folder {parent}; make it, or choose another with --out")
     return folder
+
+
+def start_over(folder: Path) -> None:
+    """Remove what an earlier run left in a folder, if it was one of ours; raises ResultsError while one is running."""
+    if is_ours(folder):
+        with held(folder):
+            clear(folder)
 
 
 def is_ours(folder: Path) -> bool:

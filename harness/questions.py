@@ -1,20 +1,34 @@
-"""Questions: the files of experiments/, each a sentence that could be false, with its figures."""
+"""Questions: the files of experiments/, each a sentence that could be false, with its sweeps, figures and claims."""
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from harness.claims import Claim
 from harness.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question's file as loaded: its path, its sentence, and the figures that answer it."""
+    """A question's file as loaded: its path, its sentence, and what answers it.
+
+    `sweeps`: the configs it is asked of, configs/<name>.yaml, each with the overrides that make it small enough for
+    CI. `claims` of a sweep are those that name it; the first sweep's name nothing.
+    """
 
     path: Path
     sentence: str
     figures: tuple[str, ...]
+    sweeps: Mapping[str, tuple[str, ...]]
+    claims: tuple[Claim, ...]
+
+    def claims_of(self, sweep: str) -> tuple[Claim, ...]:
+        """The claims about one of its sweeps; any other sweep that names the question is asked what the first is."""
+        first = next(iter(self.sweeps))
+        asked = sweep if sweep in self.sweeps else first
+        return tuple(claim for claim in self.claims if (claim.sweep or first) == asked)
 
 
 def load_question(name: str, config_folder: Path) -> Question:
@@ -27,7 +41,10 @@ def load_question(name: str, config_folder: Path) -> Question:
     figures = getattr(module, "FIGURES", None)
     if not module.__doc__ or not isinstance(figures, tuple):
         raise ConfigError(f"{path}: a question's file begins with its sentence, and names its figures: FIGURES = (…,)")
-    return Question(path, first_line(module.__doc__), figures)
+    sweeps, claims = getattr(module, "SWEEPS", {name: ()}), getattr(module, "CLAIMS", ())
+    if unknown := [claim.sweep for claim in claims if claim.sweep and claim.sweep not in sweeps]:
+        raise ConfigError(f"{path}: a claim is about {unknown[0]!r}, which SWEEPS does not have")
+    return Question(path, first_line(module.__doc__), figures, sweeps, claims)
 
 
 def _file_of(name: str, config_folder: Path) -> Path:

@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from harness import config, figures, store, summary
+from harness import claims, config, figures, store, summary
 from harness.data import draw_batch
 from harness.errors import ConfigError, ResultsError
-from harness.folder import CONFIG, FIGURES, LAYERS, MANIFEST, NETWORKS
+from harness.folder import CLAIMS, CONFIG, FIGURES, LAYERS, MANIFEST, NETWORKS
 from harness.layer_rows import Rows, over_layers
 from harness.network import Network, NetworkSpec, draw_parameters
+from harness.neurons import is_neuron, neurons
+from harness.questions import load_question
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,19 @@ class Results:
     def rows(self) -> Rows:
         """The table `layers` as it lies on the disk, of which figures and summary take the columns they need."""
         return Rows(tuple(self.parts[LAYERS]))
+
+    @cached_property
+    def neurons(self) -> pd.DataFrame:
+        """`networks` with the weight W, input x and target y of each; of a sweep of single neurons.
+
+        Raises ResultsError for any other sweep.
+        """
+        data = self.sweep.data_spec()
+        if not all(is_neuron(spec, data) for spec in self._specs.values()):
+            raise ResultsError(f"{self.path}: not single neurons, of depth, widths and batch 1 and without biases")
+        drawn = neurons(self._specs.values(), data, self.sweep.seed, self.sweep.replicates).set_index("network")
+        found = drawn.loc[self.networks["network"].astype(str)]
+        return self.networks.assign(**{name: found[name].array for name in found})
 
     @cached_property
     def manifest(self) -> dict:
@@ -90,10 +105,40 @@ class Results:
         chosen = [
             name
             for name in (figures.FIGURES if names is None else names)
-            if figures.applies(name, networks) is None and not (some and figures.needs_every_layer(name))
+            if figures.applies(name, networks.assign(batch=self.sweep.data.batch)) is None
+            and not (some and figures.needs_every_layer(name))
         ]
         folder = self.path / FIGURES
-        return [path for name in chosen for path in figures.save(name, self.rows, networks, folder)]
+        return [path for name in chosen for path in figures.save(name, self.rows, self._shown(name), folder)]
+
+    def _shown(self, name: str) -> pd.DataFrame:
+        """The networks as a figure takes them: with the number of samples, and the weights of single neurons."""
+        networks = self.neurons if name in figures.OF_NEURONS else self.networks
+        return networks.assign(batch=self.sweep.data.batch)
+
+    def judge(self) -> list[claims.Verdict] | None:
+        """What the claims of the config's question come to, computed from the tables; None where it names none."""
+        if not self.sweep.experiment:
+            return None
+        question = load_question(self.sweep.experiment, self.config_folder)
+        return [claims.judge(claim, self) for claim in question.claims_of(self.sweep.name)]
+
+    def write_verdicts(self) -> list[claims.Verdict] | None:
+        """Judge, and keep the verdicts in claims.json."""
+        verdicts = self.judge()
+        if verdicts is not None:
+            store.write_json(self.path / CLAIMS, {"claims": claims.to_json(verdicts)})
+        return verdicts
+
+    def verdicts(self) -> list[claims.Verdict]:
+        """The verdicts in claims.json; none without such a file. Raises ResultsError for a damaged one."""
+        path = self.path / CLAIMS
+        try:
+            return claims.from_json(json.loads(path.read_text(encoding="utf-8"))["claims"])
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            raise ResultsError(f"{path}: cannot be read; run the sweep again to replace it") from None
 
     def summary(self, where: str | None = None) -> list[summary.Table]:
         """What the terminal shows, of the networks for which an expression such as "depth == 64" holds."""

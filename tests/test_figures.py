@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from figure_tables import FACTORS, kill, sweep
+from figure_tables import FACTORS, USUAL, kill, sweep
 
 from harness import figures
 from harness.activations import ACTIVATIONS
@@ -225,6 +225,6 @@ def test_figures_that_do_not_apply_say_why():
     assert figures.applies("dead_units", networks) == "no unit of linear is ever silent or saturated"
     assert figures.applies("paired_comparison", networks) == "one replicate: no interval to compare"
     assert figures.applies("gradient_profile", networks[:0]) == "there are no networks"
-    assert figures.applicable(sweep(scales=(1.0, 2.0), depths=(2, 4))[1]) == list(figures.FIGURES)
+    assert figures.applicable(sweep(scales=(1.0, 2.0), depths=(2, 4))[1]) == USUAL
     with pytest.raises(KeyError):
         figures.figure("no_such_figure")

@@ -8,7 +8,7 @@ from xml.dom import minidom
 
 import numpy as np
 import pytest
-from figure_tables import kill, sweep
+from figure_tables import USUAL, kill, sweep
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 
@@ -72,7 +72,7 @@ def test_dead_draws_are_said_in_the_panel():
 
 
 @pytest.mark.parametrize("what", ["dead", "failed"])
-@pytest.mark.parametrize("name", figures.FIGURES)
+@pytest.mark.parametrize("name", USUAL)
 def test_nothing_left_alive_is_still_a_figure(name, what):
     tables = sweep(scales=(1.0, 2.0), depths=(4, 8))
     figure = drawn(name, kill(*tables, tables[1].index, what))
@@ -112,7 +112,7 @@ def test_colour_bar_says_when_it_is_clipped():
     assert "clipped at ±30 decades" in said and "−6000" in said
 
 
-@pytest.mark.parametrize("name", figures.FIGURES)
+@pytest.mark.parametrize("name", USUAL)
 def test_texts_are_on_the_page_and_apart(name):
     figure = drawn(
         name, sweep(activations=list(ACTIVATIONS), inits=("he_normal", "orthogonal"), scales=(1.0, 2.0), depths=(2, 8))
@@ -142,7 +142,7 @@ HOSTILE = (
 )
 
 
-@pytest.mark.parametrize("name", figures.FIGURES)
+@pytest.mark.parametrize("name", USUAL)
 def test_labels_are_shown_as_text(name, tmp_path):
     layers, networks = sweep(activations=HOSTILE, inits=("$a_b^c$", "]]>&amp;"), scales=(0.5, 1.0), depths=(2, 5))
     png, svg = figures.save(name, layers, networks, tmp_path, title="$x$ \x00 <t>", sentence="y" * 500)
@@ -200,11 +200,11 @@ import matplotlib
 matplotlib.rcParams.update({"font.size": 30, "lines.linewidth": 9, "svg.hashsalt": "other", "savefig.bbox": "tight"})
 before = matplotlib.rcParams.copy()
 import pandas as pd
-from figure_tables import FACTORS, FORMATS, kill, sweep
+from figure_tables import FACTORS, FORMATS, USUAL, kill, sweep
 
 from harness import figures
 tables = [pd.read_pickle(pathlib.Path(sys.argv[1]) / name) for name in ("layers", "networks")]
-for name in figures.FIGURES:
+for name in USUAL:
     for path in figures.save(name, *tables, pathlib.Path(sys.argv[2])):
         print(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
 assert matplotlib.rcParams.copy() == before, "settings left changed"
@@ -218,7 +218,7 @@ def test_bytes_are_the_same_in_this_process_and_in_another(tmp_path):
         table.to_pickle(tmp_path / name)
     hashes = []
     for folder in ("a", "b"):
-        paths = [path for name in figures.FIGURES for path in figures.save(name, *tables, tmp_path / folder)]
+        paths = [path for name in USUAL for path in figures.save(name, *tables, tmp_path / folder)]
         hashes.append([f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in paths])
     command = [sys.executable, "-c", BYTES, tmp_path, tmp_path / "c", *sys.path]
     other = subprocess.run(command, capture_output=True, text=True, check=False)

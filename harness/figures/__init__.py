@@ -27,7 +27,15 @@ FIGURES = {
     "dead_units": "Dead units: the share of silent and of saturated units, against layer and against depth.",
     "paired_comparison": "Paired comparison: differences in slope over the same draws, and what the pairing buys.",
     "phase_diagram": "Phase diagram: decades of attenuation over weight scale and depth.",
+    "slope_against_theory": "Slope against theory: decades a layer of the deepest networks, and theory's.",
+    "finite_width": "Finite width: the attenuation over draws, the normal law of theory, mean and median.",
+    "born_dead": "Born dead: networks dead before they learn, against hidden layers and width, and the formulas.",
+    "silent_units": "Silent units: share silent on the batch, layer by layer, and the orthant baseline.",
+    "step_at_zero": "Step at zero: what Step(0) makes of bias gradients and of dead counts, above a dead layer.",
+    "single_neuron": "Single neuron: the gradient over the plane of Wx and y, and the closed form's level lines.",
 }
+
+OF_NEURONS = frozenset({"single_neuron"})  # these take `Results.neurons` for `networks`: with W, x and y
 
 
 def figure(name: str) -> ModuleType:

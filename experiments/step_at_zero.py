@@ -1,0 +1,133 @@
+"""Whether Step(0) is 0, ½ or 1 changes no weight gradient; it shows in bias gradients above a wholly dead layer.
+
+Above a layer that is silent for its sample, with zero biases, z is exactly 0: there, and there alone, Step(0) is read.
+"""
+
+from math import log10
+
+import numpy as np
+
+from harness.claims import Case, Claim, every
+
+FIGURES = ("step_at_zero",)
+SWEEPS = {"step_at_zero": ()}
+
+CHOICES = {0: "relu(at_zero=0)", 0.5: "relu(at_zero=0.5)", 1: "relu"}
+COORDINATES = ["width", "depth", "replicate", "layer"]
+
+
+def of(results, at_zero):
+    """The layers of one choice, by coordinates, and `dead_from`, the layer from which nothing passes: NaN for never."""
+    layers = results.layers[results.layers["activation"] == CHOICES[at_zero]]
+    networks = results.networks.set_index(results.networks["network"].astype(str))
+    dead_from = networks["dead_from_layer"].astype(float).reindex(layers["network"].astype(str)).to_numpy()
+    return layers.assign(dead_from=dead_from).set_index(COORDINATES).sort_index()
+
+
+def above_dead(results, at_zero):
+    """Layers above a wholly dead one, where every z is 0."""
+    layers = of(results, at_zero)
+    return layers[layers.index.get_level_values("layer") > layers["dead_from"]]
+
+
+def weight_gradients(results):
+    """Differences from Step(0) = 1 at every layer of the living, in decades."""
+    one = of(results, 1)
+    one = one[one["dead_from"].isna()]
+    for at_zero in (0, 0.5):
+        other = of(results, at_zero)
+        other = other[other["dead_from"].isna()]
+        where = f"Step(0) = {at_zero:g} and 1, alive"
+        if not one.index.equals(other.index):
+            yield Case(where, [np.nan], note="other networks live")
+        elif len(one):
+            yield Case(where, other["log10_grad_weights"] - one["log10_grad_weights"], 0, 0)
+
+
+def nothing_learnt(results):
+    for at_zero in CHOICES:
+        dead = of(results, at_zero)
+        dead = dead[dead["dead_from"].notna()]
+        if len(dead):
+            yield Case(f"Step(0) = {at_zero:g}, dead", dead["log10_grad_weights"] == -np.inf, 1, 1)
+
+
+def bias_gradients(results):
+    """Above the dead layer: 0 under Step(0) = 0, not 0 under the others."""
+    for at_zero in CHOICES:
+        above = above_dead(results, at_zero)
+        if len(above):
+            yield Case(f"Step(0) = {at_zero:g}", (above["log10_grad_biases"] > -np.inf) == (at_zero > 0), 1, 1)
+
+
+def halved(results):
+    """Under ½ a bias gradient is (½)^m of that under 1, m the number of layers from there to the output."""
+    half, one = above_dead(results, 0.5), above_dead(results, 1)
+    if not half.index.equals(one.index):
+        yield Case("Step(0) = ½ and 1", [np.nan], note="other networks are dead")
+    elif len(half):
+        coordinates = half.index.to_frame()
+        layers = coordinates["depth"] - coordinates["layer"] + 1
+        gap = half["log10_grad_biases"] - one["log10_grad_biases"] - layers * log10(1 / 2)
+        yield Case("Step(0) = ½ and 1", gap, -1e-9, 1e-9)  # rounding: powers of two are exact, log10 is not
+
+
+def naive_count(results):
+    """Where every slope is Step(0), 1 − slope_mean would call all units dead for 0, half for ½, none for 1."""
+    for at_zero in CHOICES:
+        above = above_dead(results, at_zero)
+        if len(above):
+            yield Case(f"Step(0) = {at_zero:g}", above["slope_mean"], at_zero, at_zero)
+
+
+def dead_count(results):
+    for at_zero in CHOICES:
+        above = above_dead(results, at_zero)
+        if len(above):
+            yield Case(f"Step(0) = {at_zero:g}", above["dead_fraction"], 1, 1)
+
+
+CLAIMS = (
+    Claim(
+        "weight_gradients",
+        "In a network that lives, Step(0) = 0, ½ and 1 give the same weight gradients, to the last bit.",
+        "difference of log10 ‖∂C/∂W‖ at every layer (decades)",
+        every,
+        weight_gradients,
+    ),
+    Claim(
+        "nothing_learnt",
+        "In a dead one every weight gradient is exactly 0, whatever Step(0) is.",
+        "whether ‖∂C/∂W‖ is 0, at every layer",
+        every,
+        nothing_learnt,
+    ),
+    Claim(
+        "bias_gradients",
+        "Above a wholly dead layer, bias gradients are 0 under Step(0) = 0, and not under ½ or 1.",
+        "whether that is so, at every layer above",
+        every,
+        bias_gradients,
+    ),
+    Claim(
+        "halved",
+        "Under Step(0) = ½ each of those layers halves them.",
+        "log10 ‖∂C/∂b‖ under ½, minus that under 1, minus m·log10 ½ (decades)",
+        every,
+        halved,
+    ),
+    Claim(
+        "naive_count",
+        "Counted by their slopes, the units above it are all dead under Step(0) = 0, and all alive under 1.",
+        "mean slope, at every layer above",
+        every,
+        naive_count,
+    ),
+    Claim(
+        "dead_count",
+        "Counted by z ≤ 0, they are dead under each.",
+        "dead_fraction, at every layer above",
+        every,
+        dead_count,
+    ),
+)

@@ -1,0 +1,87 @@
+"""Silent units: share silent on the batch, layer by layer, and the orthant baseline."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from harness.figures import text
+from harness.figures.marks import band
+from harness.figures.page import Grid, Heading, caption, layer_axis, outer, page, panel_title
+from harness.figures.settings import spaced
+from harness.figures.spread import spread
+from harness.figures.style import INK, LOOKS
+from harness.layer_rows import Layers, take
+from harness.theory.birth import silent_on_batch
+
+HEADING = Heading("Silent units, and how many chance alone makes silent")
+MOST_PANELS = 3
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """rows: width, layer, draws, low, median, high of dead_fraction, and expected, the baseline (NaN: not known).
+
+    A layer's baseline is the orthant probability of `batch` inputs at the median cosine of the outputs below it.
+    """
+
+    rows: pd.DataFrame
+    networks: pd.DataFrame
+    depth: int
+    batch: int
+
+
+def applies(networks: pd.DataFrame) -> str | None:
+    if set(networks["activation"].astype(str)) != {"relu"} or networks["init"].nunique() > 1:
+        return "needs ReLU networks of one init"
+    if "batch" not in networks or networks["batch"].iloc[0] < 2:
+        return "needs a batch of two or more"
+    return None if networks["depth"].max() > 2 else "no hidden layer has one below it"
+
+
+def prepare(layers: Layers, networks: pd.DataFrame) -> Prepared:
+    """The hidden layers of the deepest networks that live, widest last."""
+    depth, batch = int(networks["depth"].max()), int(networks["batch"].iloc[0])
+    chosen = networks[(networks["depth"] == depth) & networks["dead_from_layer"].isna()]
+    chosen = chosen[chosen["width"].isin(spaced(sorted(chosen["width"].unique()), MOST_PANELS))]
+    own = take(layers, chosen, ["dead_fraction", "output_cosine"], [depth], (1, depth - 1))
+    own = own.assign(width=chosen["width"].to_numpy()[own["place"]])
+    rows = spread(own, ["width", "layer"], "dead_fraction")
+    cosine = own.groupby(["width", "layer"])["output_cosine"].median().groupby("width").shift(1).to_numpy()
+    expected = [silent_on_batch(c, batch) if np.isfinite(c) else np.nan for c in np.minimum(cosine, 1)]
+    return Prepared(rows.assign(expected=expected), chosen, depth, batch)
+
+
+def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
+    """A panel a width; layers from the input to the output."""
+    widths = sorted(int(width) for width in prepared.rows["width"].unique())
+    look = LOOKS["relu"]
+    legend = [
+        (Line2D([], [], color=look.colour, marker=look.marker), "measured, networks that live"),
+        (Line2D([], [], color=INK, linestyle="--"), "orthant probability at the measured cosine"),
+    ]
+    said = caption(
+        f"Depth {prepared.depth}; {prepared.batch} inputs a batch",
+        text.over(prepared.networks.assign(setting=prepared.networks["width"])) if widths else "No network lives",
+        "Inputs align with depth, and what aligns is silent together: the share tends to ½ while the gradient holds",
+    )
+    figure, axes = page(heading, Grid(1, max(len(widths), 1), height=3.2), said, [legend])
+    for panel, width in zip(axes[0], widths, strict=False):
+        alive = int((prepared.networks["width"] == width).sum())
+        panel_title(panel, f"width {width}", remark=f"{alive} draws live")
+        _shares(panel, prepared.rows[prepared.rows["width"] == width])
+        layer_axis(panel, prepared.depth - 1)
+    outer(axes, max(len(widths), 1), "layer (1 is next to the input)", "share of units silent on the batch")
+    return figure
+
+
+def _shares(axes: Axes, rows: pd.DataFrame) -> None:
+    look = LOOKS["relu"]
+    axes.axhline(0.5, color="#555555", linewidth=0.8)
+    axes.plot(rows["layer"], rows["median"], color=look.colour)
+    band(axes, "layer", rows, look.colour)
+    axes.plot(rows["layer"], rows["expected"], "--", color=INK, linewidth=1.3)
+    axes.set_ylim(-0.02, 0.72)

@@ -1,0 +1,111 @@
+"""Single neuron: the gradient over the plane of Wx and y, and the closed form's level lines."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from harness.figures import text
+from harness.figures.page import Grid, Heading, caption, outer, page, panel_title, plain_ticks
+from harness.figures.settings import order
+from harness.figures.style import GREY, INK
+from harness.layer_rows import Layers, take
+
+HEADING = Heading("One neuron: what is left of the error when it reaches the weight")
+PLANE = (-5.0, 5.0, -3.0, 3.0)  # Wx and y: nearly all of the draws
+LEVELS = (-1.5, -1.0, -0.5, 0.0, 0.5)  # decades
+MOST_POINTS = 2500  # of an activation: more would hide each other
+COLOURS = "cividis"  # the same for every kind of colour vision, and in grey
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """points: activation, z (= Wx), y, decades: log10 |∂C/∂W|/|x|, −∞ where Step is 0."""
+
+    points: pd.DataFrame
+    activations: tuple[str, ...]
+    draws: int  # of each activation; the points may be fewer
+
+
+def applies(networks: pd.DataFrame) -> str | None:
+    one = all((networks[name] == 1).all() for name in ("depth", "input_width", "output_width"))
+    closed = set(networks["activation"].astype(str)) <= {"relu", "sigmoid"}
+    return None if one and closed else "needs single neurons, of relu or sigmoid"
+
+
+def prepare(layers: Layers, networks: pd.DataFrame) -> Prepared:
+    """The draws as points; `networks` with W, x and y, as `Results.neurons` has them."""
+    own = take(layers, networks, ["log10_grad_weights"], [1])
+    found = np.empty(len(networks))
+    found[own["place"]] = own["log10_grad_weights"]
+    points = pd.DataFrame({
+        "activation": networks["activation"].astype(str).to_numpy(),
+        "z": (networks["W"] * networks["x"]).to_numpy(),
+        "y": networks["y"].to_numpy(),
+        "decades": found - np.log10(np.abs(networks["x"].to_numpy())),
+    })  # fmt: skip
+    few = points.groupby("activation", sort=False).head(MOST_POINTS)
+    names = tuple(str(name) for name in order(networks["activation"]))
+    return Prepared(few, names, len(points) // len(names))
+
+
+def _some(prepared: Prepared) -> str:
+    shown = len(prepared.points) // len(prepared.activations)
+    return f", {shown} of them shown" if shown < prepared.draws else ""
+
+
+def closed_form(activation: str, z: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """log10 |ŷ − y| phi′(z): the gradient without its x, decades."""
+    y_hat = np.maximum(z, 0) if activation == "relu" else 1 / (1 + np.exp(-z))
+    slope = np.where(z > 0, 1.0, 0.0) if activation == "relu" else y_hat * (1 - y_hat)
+    with np.errstate(divide="ignore"):
+        return np.log10(np.abs(y_hat - y) * slope)
+
+
+def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
+    """A panel per activation: points coloured by what was measured, dashed lines where the closed form has a level."""
+    count = len(prepared.activations)
+    legend = [
+        (Line2D([], [], color=INK, linestyle="--", linewidth=1), "closed form: log₁₀ of |ŷ − y|·phi′(Wx)"),
+        (Line2D([], [], color=GREY, marker="x", linestyle="none", markersize=4), "measured gradient exactly 0"),
+    ]
+    said = caption(f"Each point is one draw of W, x and y; {prepared.draws} draws of each activation{_some(prepared)}",
+                   "Colour: the measured "
+                   "log₁₀ |∂C/∂W|/|x|, in decades; where colours and dashed lines agree, so do measurement and theory",
+                   "Draws outside of the plane shown are left out")  # fmt: skip
+    figure, axes = page(heading, Grid(1, count, height=3.9), said, [legend])
+    for panel, name in zip(axes[0], prepared.activations, strict=True):
+        panel_title(panel, f"{text.clean(name)}: {'Step(Wx)' if name == 'relu' else 'ŷ(1 − ŷ)'} times the error")
+        points = _points(panel, prepared.points[prepared.points["activation"] == name])
+        _levels(panel, name)
+    outer(axes, count, "Wx", "y (target)")
+    figure.colorbar(points, ax=axes[0, -1], label="log₁₀ |∂C/∂W|/|x|  (decades)", extend="min", fraction=0.06)
+    return figure
+
+
+def _points(axes: Axes, points: pd.DataFrame):
+    left, right, low, high = PLANE
+    points = points[points["z"].between(left, right) & points["y"].between(low, high)]
+    zero = points["decades"] == -np.inf
+    axes.plot(points["z"][zero], points["y"][zero], "x", color="#b0b0b0", markersize=2.5, markeredgewidth=0.6)
+    some = points[~zero]
+    drawn = axes.scatter(some["z"], some["y"], c=some["decades"], s=9, cmap=COLOURS, linewidths=0,
+                         norm=Normalize(LEVELS[0] - 0.5, LEVELS[-1]))  # fmt: skip
+    axes.set_xlim(left, right)
+    axes.set_ylim(low, high)
+    plain_ticks(axes.xaxis)
+    plain_ticks(axes.yaxis)
+    return drawn
+
+
+def _levels(axes: Axes, name: str) -> None:
+    z, y = np.meshgrid(np.linspace(*PLANE[:2], 401), np.linspace(*PLANE[2:], 301))
+    values = np.maximum(closed_form(name, z, y), LEVELS[0] - 2)  # a contour has no place for −∞
+    if name == "relu":
+        values = np.where(z > 0, values, np.nan)  # from there on there is nothing to have a level
+    lines = axes.contour(z, y, values, levels=LEVELS, colors=INK, linestyles="dashed", linewidths=0.9)
+    axes.clabel(lines, fontsize=7.5, fmt=lambda level: text.number(level, ".1f"), inline_spacing=2)

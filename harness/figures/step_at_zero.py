@@ -1,0 +1,116 @@
+"""Step at zero: what Step(0) makes of bias gradients and of dead counts, above a dead layer."""
+
+from dataclasses import dataclass
+from math import log10
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from harness.figures import text
+from harness.figures.marks import band
+from harness.figures.page import Grid, Heading, caption, page, panel_title, plain_ticks
+from harness.figures.spread import spread
+from harness.figures.style import INK
+from harness.layer_rows import Layers, take
+
+HEADING = Heading("Where the value of Step(0) shows: above a layer that is wholly dead")
+CHOICES = {"relu(at_zero=0)": 0.0, "relu(at_zero=0.5)": 0.5, "relu": 1.0}
+COLOURS = {0.0: "#d55e00", 0.5: "#009e73", 1.0: "#00508c"}
+MARKERS = {0.0: "v", 0.5: "s", 1.0: "o"}
+NEAR = 8  # layers on each side of the dead one
+TOP = 12  # layers from the output down
+COLUMNS = ("width", "replicate", "log10_grad_weights", "log10_grad_biases", "slope_mean", "dead_fraction")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """biases: choice, below (layers below the output), draws, low, median, high of log10 ‖∂C/∂b‖ above the dead layer.
+
+    counts: choice, above (layers above the dead one, negative below), by_slope, by_z: means over draws.
+    living: networks that live, and the largest difference that Step(0) makes to log10 ‖∂C/∂W‖ in them.
+    """
+
+    biases: pd.DataFrame
+    counts: pd.DataFrame
+    dead: int
+    living: tuple[int, float]
+
+
+def applies(networks: pd.DataFrame) -> str | None:
+    if not {"relu", "relu(at_zero=0)"} <= set(networks["activation"].astype(str)):
+        return "needs ReLU with Step(0) = 0 and 1"
+    return None if networks["dead_from_layer"].notna().any() else "no network is dead"
+
+
+def prepare(layers: Layers, networks: pd.DataFrame) -> Prepared:
+    """Layers by their distance from the output and from the dead layer."""
+    networks = networks[networks["activation"].astype(str).isin(CHOICES)]
+    layers = take(layers, networks, COLUMNS, sorted(networks["depth"].unique()))
+    own = networks.iloc[layers["place"]]
+    layers = layers.assign(
+        choice=own["activation"].astype(str).map(CHOICES).to_numpy(dtype=float),
+        dead_from=own["dead_from_layer"].to_numpy(dtype=float, na_value=np.nan),
+    )
+    layers = layers.assign(below=layers["depth"] - layers["layer"], above=layers["layer"] - layers["dead_from"])
+    over = layers[(layers["above"] > 0) & (layers["below"] <= TOP)]
+    biases = spread(over, ["choice", "below"], "log10_grad_biases")
+    close = layers[layers["above"].abs() <= NEAR].assign(by_slope=1 - layers["slope_mean"])
+    counts = close.groupby(["choice", "above"])[["by_slope", "dead_fraction"]].mean().reset_index()
+    dead = layers[layers["dead_from"].notna()].groupby("choice")["network"].nunique()
+    return Prepared(biases, counts.rename(columns={"dead_fraction": "by_z"}), int(dead.max()), _living(layers))
+
+
+def _living(layers: pd.DataFrame) -> tuple[int, float]:
+    alive = layers[layers["dead_from"].isna()]
+    keys = ["width", "depth", "replicate", "layer"]
+    table = alive.pivot(index=keys, columns="choice", values="log10_grad_weights")
+    networks = alive[alive["choice"] == 1.0]["network"].nunique()
+    return networks, float((table.max(axis=1) - table.min(axis=1)).max()) if len(table) else np.nan
+
+
+def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
+    """Left: bias gradients from the output down; right: who is called dead, about the dead layer."""
+    legend = [(Line2D([], [], color=COLOURS[c], marker=MARKERS[c]), f"Step(0) = {c:g}") for c in CHOICES.values()]
+    theory = [(Line2D([], [], color=INK, linestyle="--"), "theory"),
+              (Line2D([], [], color=INK, linewidth=1.2), "counted by z ≤ 0, whatever Step(0) is")]  # fmt: skip
+    networks, largest = prepared.living
+    difference = "exactly 0" if largest == 0 else f"{largest:.2g} decades"
+    said = caption(
+        f"{prepared.dead} networks with a wholly dead layer; left: medians and middle half; right: means",
+        f"In the {networks} networks that live, the most that Step(0) changes in a weight gradient is {difference}",
+        "Theory, left: what Step(0) = 1 gives, times ½ for each layer from there to the output",
+    )
+    figure, axes = page(heading, Grid(1, 2, height=3.6, sharex=False, sharey=False), said, [legend, theory])
+    _biases(axes[0, 0], prepared.biases)
+    _counts(axes[0, 1], prepared.counts)
+    return figure
+
+
+def _biases(axes: Axes, biases: pd.DataFrame) -> None:
+    panel_title(axes, "Bias gradients above the dead layer", remark="under Step(0) = 0 each of them is exactly 0")
+    for choice in (0.5, 1.0):
+        own = biases[(biases["choice"] == choice) & np.isfinite(biases["median"])]
+        axes.plot(own["below"], own["median"], color=COLOURS[choice], marker=MARKERS[choice])
+        band(axes, "below", own, COLOURS[choice])
+    one = biases[biases["choice"] == 1.0]
+    axes.plot(one["below"], one["median"] + (one["below"] + 1) * log10(1 / 2), "--", color=INK, linewidth=1.2, zorder=4)
+    axes.set_xlabel("layers below the output")
+    axes.set_ylabel("log₁₀ ‖∂C/∂b‖  (decades)")
+    plain_ticks(axes.xaxis, whole=True)
+    plain_ticks(axes.yaxis)
+
+
+def _counts(axes: Axes, counts: pd.DataFrame) -> None:
+    panel_title(axes, "Units called dead, by their slopes")
+    for choice in CHOICES.values():
+        own = counts[counts["choice"] == choice]
+        axes.plot(own["above"], own["by_slope"], color=COLOURS[choice], marker=MARKERS[choice], markersize=4)
+    own = counts[counts["choice"] == 1.0]
+    axes.plot(own["above"], own["by_z"], color=INK, linewidth=1.2, zorder=5)
+    axes.set_xlabel("layers above the dead one")
+    axes.set_ylabel("share of units")
+    axes.set_ylim(-0.03, 1.06)
+    axes.xaxis.set_major_formatter(lambda value, _: text.number(value, ".0f", signed=False))

@@ -1,0 +1,154 @@
+"""Intervals against scipy and by simulation; grades; what is missing is never passed over."""
+
+import json
+from math import inf, nan
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from harness import claims
+from harness.claims import FAILS, HOLDS, UNDECIDED, Case, Claim, every, judge, mean, median, proportion, variance
+
+RATE = 0.01
+
+
+def random(n: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(n)
+
+
+# Intervals ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_mean_has_students_interval():
+    values = 3 + random(12)
+    expected = stats.t.interval(1 - RATE, 11, values.mean(), stats.sem(values))
+    assert mean(Case("", values), RATE) == pytest.approx((values.mean(), *expected), rel=1e-12)
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 20), (3, 20), (20, 20), (500, 1000)])
+def test_a_share_has_clopper_and_pearsons(k, n):
+    expected = stats.binomtest(k, n).proportion_ci(1 - RATE, "exact")
+    assert proportion(Case("", np.arange(n) < k), RATE) == pytest.approx(
+        (k / n, expected.low, expected.high), abs=1e-12
+    )
+
+
+def test_a_variance_has_the_chi_square_one():
+    values = 2 * random(30)
+    total = 29 * values.var(ddof=1)
+    expected = total / stats.chi2.ppf([1 - RATE / 2, RATE / 2], 29)
+    assert variance(Case("", values), RATE) == pytest.approx((values.var(ddof=1), *expected), rel=1e-12)
+
+
+@pytest.mark.parametrize("n", [8, 15, 40])
+def test_a_median_lies_between_order_statistics(n):
+    """The interval misses with probability 2·P(Binomial(n, ½) < k), at most the rate, and k could not be one more."""
+    values = random(n)
+    _, low, high = median(Case("", values), RATE)
+    k = int(np.searchsorted(np.sort(values), low)) + 1
+    assert 2 * stats.binom.cdf(k - 1, n, 0.5) <= RATE < 2 * stats.binom.cdf(k, n, 0.5)
+    assert high == np.sort(values)[n - k]
+
+
+def test_a_median_of_too_few_is_not_bounded():
+    assert median(Case("", random(5)), 1e-4)[1:] == (-inf, inf)
+
+
+def test_a_median_knows_minus_infinity():
+    values = np.where(np.arange(101) < 60, -inf, 1.0)
+    assert median(Case("", values), RATE)[:2] == (-inf, -inf)
+
+
+def test_the_distance_to_normal_is_kolmogorovs():
+    values = 0.3 + random(500)
+    gap, low, high = claims.distance_to_normal(Case("", values), RATE)
+    assert gap == pytest.approx(stats.kstest(values, "norm").statistic, abs=1e-12)
+    assert low < 2 * stats.norm.cdf(0.15) - 1 < high  # the true distance of N(0.3, 1)
+
+
+@pytest.mark.parametrize("interval", [mean, median, variance, claims.distance_to_normal])
+def test_intervals_cover_as_often_as_they_say(interval):
+    """400 samples of 40 at a rate of 5 %: more than 36 misses would be four standard errors too many."""
+    truth = {"mean": 0, "median": 0, "variance": 1, "distance_to_normal": 0}[interval.__name__]
+    draws = np.random.default_rng(1).standard_normal((400, 40))
+    found = [interval(Case("", values), 0.05)[1:] for values in draws]
+    assert sum(not low <= truth <= high for low, high in found) <= 36
+
+
+def test_every_value_is_judged_by_the_worst():
+    assert every(Case("", [0.1, 0.5, 0.9], 0, 1), RATE)[0] in (0.1, 0.9)
+    assert every(Case("", [0.1, 1.5, 0.9], 0, 1), RATE)[0] == 1.5
+    assert every(Case("", [-3.0, 1.5], 0, 1), RATE)[0] == -3.0
+
+
+# Grades ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "grade"),
+    [(0.1, 0.9, HOLDS), (0, 1, HOLDS), (-0.1, 0.5, UNDECIDED), (0.5, 1.1, UNDECIDED), (-1, 2, UNDECIDED),
+     (1.1, 2, FAILS), (-2, -0.1, FAILS), (nan, nan, UNDECIDED), (-inf, inf, UNDECIDED), (-inf, -inf, FAILS)],
+)  # fmt: skip
+def test_an_interval_against_a_band(low, high, grade):
+    assert claims.graded(low, high, 0, 1) == grade
+
+
+def claim(*cases: Case, interval=mean) -> Claim:
+    return Claim("name", "A sentence.", "mean of it", interval, lambda _: cases)
+
+
+def near_zero(where: str, values, **options) -> Case:
+    return Case(where, values, -1, 1, **options)
+
+
+def test_a_claim_fails_where_one_case_does():
+    good, bad, wide = near_zero("a", 0.01 * random(9)), near_zero("b", 5 + random(9)), near_zero("c", 9 * random(9))
+    assert judge(claim(good), None).grade == HOLDS
+    assert judge(claim(good, wide), None).grade == UNDECIDED
+    verdict = judge(claim(good, wide, bad), None)
+    assert (verdict.grade, verdict.deciding.where) == (FAILS, "b")
+
+
+def test_cases_share_the_error_rate():
+    values = random(50)
+    alone, among = (judge(claim(*[Case("", values)] * n), None).findings[0] for n in (1, 100))
+    expected = stats.t.ppf(1 - claims.ERROR_RATE / 200, 49) / stats.t.ppf(1 - claims.ERROR_RATE / 2, 49)
+    assert (among.high - among.low) / (alone.high - alone.low) == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_null_decides_nothing_and_is_counted():
+    verdict = judge(claim(near_zero("a", [0.0, nan, 0.0, nan])), None)
+    assert (verdict.grade, verdict.deciding.note) == (UNDECIDED, "2 of 4 values are null")
+
+
+def test_one_infinite_value_makes_no_mean():
+    assert judge(claim(near_zero("a", [0.0, -inf, 0.0])), None).grade == UNDECIDED
+
+
+def test_a_hard_bound_with_a_null_does_not_hold():
+    assert judge(claim(near_zero("a", [0.0, nan]), interval=every), None).grade == UNDECIDED
+
+
+def test_no_networks_to_speak_of():
+    verdict = judge(claim(), None)
+    assert verdict.grade == UNDECIDED
+    assert verdict.deciding.note == "this sweep has none of the networks that it speaks of"
+
+
+def test_a_missing_column_is_named():
+    missing = Claim("name", "A sentence.", "", mean, lambda frame: [near_zero("", frame["slope"])])
+    assert judge(missing, pd.DataFrame({"x": [1]})).deciding.note == "the tables have no 'slope'"
+
+
+def test_a_mean_over_layers_is_null_where_a_layer_is():
+    layers = pd.DataFrame({"network": ["a", "a", "b", "b"], "x": [1.0, 3.0, 1.0, nan]})
+    np.testing.assert_array_equal(claims.per_draw(layers, "x"), [2.0, nan])
+
+
+def test_verdicts_survive_json():
+    verdict = judge(claim(Case("a", random(9), at_most=1), near_zero("b", [0.0, -inf], note="said")), None)
+    text = json.dumps(claims.to_json([verdict]), allow_nan=False)
+    (back,) = claims.from_json(json.loads(text))
+    assert repr(back) == repr(verdict)  # NaN is not equal to itself
