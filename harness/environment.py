@@ -35,12 +35,13 @@ def environment() -> dict:
 def fingerprint() -> dict[str, str]:
     """What the last bits of a table follow from, beside config and code; where it is equal, they are.
 
-    Versions of the packages that compute, the BLAS with the kernel it chose for this processor, the processor
-    features that numpy dispatches on, and a hash of the first draws of each family, since a library may change its
-    streams.
+    Versions of the packages that compute and of the C library's functions they call, the BLAS with the kernel it
+    chose for this processor, the processor features that numpy dispatches on, and a hash of the first draws of each
+    family, since a library may change its streams.
     """
+    libc = " ".join(platform.libc_ver()).strip() or platform.release()
     return {
-        "versions": ", ".join(f"{name} {_version(name)}" for name in ARITHMETIC),
+        "versions": ", ".join([*(f"{name} {_version(name)}" for name in ARITHMETIC), libc]),
         "blas": _blas(),
         "cpu": f"{platform.system()} {platform.machine()}: " + " ".join(_dispatched()),
         "draws": _first_draws(),
