@@ -33,7 +33,7 @@ from command import (
 )
 
 import harness
-from harness import driver, store
+from harness import dispatch, driver, store
 from harness.dispatch import Where
 from harness.environment import made_with
 from harness.errors import HarnessError, ResultsError
@@ -527,7 +527,7 @@ def test_blocks_of_another_kernel_are_not_mixed_in_silence(tmp_path):
 
 
 def test_results_of_another_version_are_not_mixed_in_silence(tmp_path, monkeypatch):
-    monkeypatch.setattr(driver, "made_with", lambda: {**made_with(), "harness": "0.0.9"})
+    monkeypatch.setattr(dispatch, "made_with", lambda: {**made_with(), "harness": "0.0.9"})
     harness.sweep(SMALL, out=tmp_path / "r")
     monkeypatch.undo()
     with pytest.raises(ResultsError) as refused:
