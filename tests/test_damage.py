@@ -526,7 +526,7 @@ def test_blocks_of_another_kernel_are_not_mixed_in_silence(tmp_path):
 
 
 def test_results_of_another_version_are_not_mixed_in_silence(tmp_path, monkeypatch):
-    monkeypatch.setattr("driver.made_with", lambda: {**made_with(), "harness": "0.0.9"})
+    monkeypatch.setattr("harness.dispatch.made_with", lambda: {**made_with(), "harness": "0.0.9"})
     harness.sweep(SMALL, out=tmp_path / "r")
     monkeypatch.undo()
     with pytest.raises(ResultsError) as refused:
