@@ -35,11 +35,11 @@ from command import (
 
 import harness
 from harness.activations import ACTIVATIONS
-from harness.cli import _Lines
 from harness.dispatch import Progress
 from harness.figures import FIGURES
 from harness.inits import INITS
 from harness.measures import MEASURES
+from harness.terminal import _Lines
 
 COMMANDS = ["sweep", "show", "plot", "diff", "list", "schema"]
 KEYS = {"layers": ["network", "layer"], "networks": ["network"]}

@@ -167,6 +167,9 @@ figures: []
 """
 
 
+TOLD = ("--memory", "100GB")  # more than there is: a sweep that knew would not begin
+
+
 def assert_only_the_large_block_failed(folder: Path, done: subprocess.CompletedProcess, width: int, why: str) -> None:
     assert (done.returncode, done.stdout) == (1, ""), done.stderr
     estimate = 4 * 8 * width**2 / 1e9  # GB: the draws, drawn and kept, and what a product takes
@@ -184,7 +187,7 @@ def assert_only_the_large_block_failed(folder: Path, done: subprocess.CompletedP
 def test_a_block_that_runs_out_of_memory_is_named_while_the_rest_is_done(tmp_path, workers):
     width = 16_000  # 2 GB a matrix
     config = config_in(tmp_path, LARGE.format(width=width))
-    process = start("sweep", config, "--out", "results", "--workers", workers, cwd=tmp_path)
+    process = start("sweep", config, "--out", "results", "--workers", workers, *TOLD, cwd=tmp_path)
     resource.prlimit(process.pid, resource.RLIMIT_AS, (2_500_000_000, 2_500_000_000))  # workers inherit it
     why = "out of memory \\(Unable to allocate 1.91 GiB for an array"
     assert_only_the_large_block_failed(tmp_path, ended(process), width, why)
@@ -215,7 +218,7 @@ def memory_group():
 def test_a_block_that_the_kernel_kills_for_lack_of_memory_is_named_while_the_rest_is_done(tmp_path, memory_group):
     width = 9_000  # 650 MB a matrix
     config = config_in(tmp_path, LARGE.format(width=width))
-    process = start("sweep", config, "--out", "results", "--workers", 2, cwd=tmp_path)
+    process = start("sweep", config, "--out", "results", "--workers", 2, *TOLD, cwd=tmp_path)
     (memory_group / "cgroup.procs").write_text(str(process.pid))
     why = "its worker died, 3 times \\(SIGKILL, by the system for lack of memory\\)"
     assert_only_the_large_block_failed(tmp_path, ended(process), width, why)
