@@ -8,6 +8,7 @@ import pandas as pd
 
 from harness import driver
 from harness.claims import Verdict, judge
+from harness.dispatch import Where
 from harness.questions import Question, load_question
 from harness.results import Results
 
@@ -38,7 +39,7 @@ def question(sweep: str) -> Question:
 def swept(sweep: str, folder: Path) -> Results:
     """One of the sweeps, run here."""
     prepared = driver.prepare(ROOT / "configs" / f"{sweep}.yaml", SMALLEST[sweep][1], out=folder / sweep)
-    driver.execute(prepared, workers=1)
+    driver.execute(prepared, Where(1))
     return Results(prepared.folder)
 
 

@@ -201,10 +201,10 @@ def test_a_place_that_holds_something_else_is_refused(tmp_path, fresh, place):
 def test_set_changes_the_config(tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY)
     change = ["--set", "network.depth=[2, 4]", "--set", "data.batch=5", "--set", "cost=linear"]
-    good(run("sweep", "tiny.yaml", *change, "--out", "a/b", cwd=tmp_path))
-    as_run = yaml.safe_load((tmp_path / "a/b/config.yaml").read_text())
+    good(run("sweep", "tiny.yaml", *change, "--out", "b", cwd=tmp_path))
+    as_run = yaml.safe_load((tmp_path / "b/config.yaml").read_text())
     assert (as_run["network"]["depth"], as_run["data"]["batch"], as_run["cost"]) == ([2, 4], 5, "linear")
-    assert sorted(set(harness.load(tmp_path / "a/b").networks["depth"])) == [2, 4]
+    assert sorted(set(harness.load(tmp_path / "b").networks["depth"])) == [2, 4]
     assert not (tmp_path / "results").exists()
 
 
@@ -263,7 +263,7 @@ def test_a_dry_run_says_the_plan_and_writes_nothing(tmp_path):
     assert plan["layers, that is rows"] == "240,000"
     assert plan["workers"] == "2"
     assert re.fullmatch(r"about [\d.e-]+ GB", plan["memory per worker"])
-    assert re.fullmatch(r"about \d+ s", plan["time"])
+    assert re.fullmatch(r"about \d+ s", plan["time to compute"])
     assert files(tmp_path) == before
 
 
@@ -329,7 +329,7 @@ def rewrite(folder: Path, results, change) -> None:
     shutil.rmtree(folder / "networks")
     layers = change(results.layers.copy())
     store.commit(folder, "all-0000000-0000002", *(
-        pa.Table.from_pandas(frame, preserve_index=False) for frame in (layers, results.networks)))  # fmt: skip
+        pa.Table.from_pandas(frame, preserve_index=False) for frame in (layers, results.networks)), {})  # fmt: skip
 
 
 @pytest.mark.parametrize("command", ["show", "plot", "diff"])
@@ -424,7 +424,7 @@ def test_help_names_the_exit_codes_and_imports_nothing_heavy(tmp_path, command):
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "[]\n")
     text = " ".join(done.stdout.split())
-    assert re.search(r"0 done, 1 a run failed .*, 2 a config, .*, 3 a comparison differs, 130 interrupted", text)
+    assert re.search(r"0 done, 1 a run failed .*, 2 a config, .*, 3 a comparison differs or a claim does not hold, 130 interrupted", text)
     assert "Usage: " in text
 
 
@@ -513,7 +513,7 @@ def test_unusual_surroundings_change_no_result(swept, tmp_path, name, request):
 
 def test_a_plain_line_comes_every_ten_seconds_and_none_before(monkeypatch, capsys):
     times = iter((0.0, 1.0, 9.9, 10.0, 11.0, 19.9, 20.5, 30.4, 30.6))
-    monkeypatch.setattr("harness.cli.time.monotonic", lambda: next(times))
+    monkeypatch.setattr("harness.terminal.time.monotonic", lambda: next(times))
     with _Lines() as report:
         for _ in range(8):
             report(Progress(networks=250, of_networks=1000, blocks=1, of_blocks=4, work=0.25))

@@ -457,9 +457,9 @@ BAD = {
 @pytest.mark.parametrize("text, messages", [(text, messages) for text, *messages in BAD.values()], ids=BAD.keys())
 def test_bad_configs_are_refused_with_every_problem_and_its_place(folder, text, messages):
     (folder / "c.yaml").write_text(text, encoding="utf-8")
-    began = time.perf_counter()
+    began = time.process_time()
     assert problems_of(config.load, "c.yaml") == [f"c.yaml:{message}" for message in messages]
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_a_mapping_has_paths_but_no_positions():
@@ -499,18 +499,18 @@ def test_a_file_of_100_mb_is_refused_without_being_read(folder):
 
 def test_a_flood_of_problems_is_cut_short(folder):
     (folder / "c.yaml").write_text(GOOD + "cases:\n" + "- {dept: 1, x: 3}\n" * 1000)
-    began = time.perf_counter()
+    began = time.process_time()
     problems = problems_of(config.load, "c.yaml")
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     assert problems[0] == "c.yaml:4:4: cases[0].dept: unknown key; did you mean 'depth'?"
     assert len(problems) == 101 and problems[-1] == "… and 1900 more"
 
 
 def test_a_thousand_cases_are_compared_within_a_second(folder):
     (folder / "c.yaml").write_text(GOOD + "cases:\n" + "".join(f"- {{depth: {i + 1}}}\n" for i in range(1000)))
-    began = time.perf_counter()
+    began = time.process_time()
     assert config.count(config.load("c.yaml")) == 1000
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_large_sweeps_pass_when_they_are_meant():

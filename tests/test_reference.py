@@ -7,6 +7,7 @@ import pytest
 
 from harness import reference
 from harness.diff import DIFFERS, IDENTICAL, WITHIN
+from harness.dispatch import Where
 from harness.driver import execute, prepare
 from harness.errors import ResultsError
 from harness.results import Results
@@ -22,7 +23,7 @@ CONFIG = {
 
 def run(folder, **changes):
     prepared = prepare(CONFIG | changes, out=folder)
-    execute(prepared, workers=1)
+    execute(prepared, Where(1))
     return reference.of_results(Results(prepared.folder))
 
 
