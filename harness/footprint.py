@@ -15,26 +15,25 @@ STATE = 3 * 2**29  # bytes of forward state that a turn keeps for its way back, 
 
 @dataclass(frozen=True)
 class Fit:
-    """How a block is run: whether base draws are kept for the way back or made again, and how much of it at once."""
+    """How a block is run: how much of its base draws is kept for the way back, and how much forward state is held."""
 
-    keep_draws: bool
+    draws: int  # bytes; what is beyond is made again
     state: int  # bytes of forward state that a turn may hold
     peak: int  # bytes that all of it takes, about
 
 
 def fit(block: Block, settings: Settings, limit: float = np.inf) -> Fit:
-    """How to run a block within `limit` bytes: draws kept if they fit beside one lane, then as many lanes as fit.
+    """How to run a block within `limit` bytes: as many draws kept as fit beside one lane, then as many lanes as fit.
 
     Where even one lane with its draws made again is too much, that is what is returned: `peak` says so.
     """
     groups_ = groups(block.specs)
     least = max(lane_state(group, block, settings) for group in groups_)
     most = max(lane_state(group, block, settings) * (1 if group.scales else len(group.lanes)) for group in groups_)
-    fixed, draws = fixed_bytes(block, settings), draws_bytes(block, settings)
-    keep = fixed + draws + least <= limit
-    held = fixed + (draws if keep else layer_draws(block, settings))
-    state = int(max(least, min(STATE, most, limit - held)))
-    return Fit(keep, state, held + state)
+    held = fixed_bytes(block, settings) + layer_draws(block, settings)
+    draws = int(max(0, min(draws_bytes(block, settings), limit - held - least)))
+    state = int(max(least, min(STATE, most, limit - held - draws)))
+    return Fit(draws, state, held + draws + state)
 
 
 def lane_state(group: Group, block: Block, settings: Settings) -> int:

@@ -12,7 +12,7 @@ def run_block(block: Block, settings: Settings, within: Fit | None = None) -> Ta
     """Draw, run forward, run backward, measure. `within` says how to keep within a memory limit."""
     within = within or fit(block, settings)
     records = Records(block.specs, block.replicates)
-    shared = SharedDraws(block, settings, within.keep_draws)
+    shared = SharedDraws(block, settings, within.draws)
     for group in groups(block.specs):
         for turn in turns(group, block, settings, within.state):
             Turn(turn, shared, settings, records).run()

@@ -27,9 +27,9 @@ def flight(block: Block, settings: Settings) -> int:
 
 
 class SharedDraws:
-    """Inputs, targets and base draws of a block; made once, or again whenever asked for, where memory is short."""
+    """Inputs, targets and base draws of a block; beyond `keep` bytes, draws are made again whenever they are asked for."""
 
-    def __init__(self, block: Block, settings: Settings, keep: bool):
+    def __init__(self, block: Block, settings: Settings, keep: int):
         self.block, self.settings, self.keep = block, settings, keep
         self.dtype = np.dtype(settings.dtype)
         self.draws = BaseDraws(settings.seed, block.specs[0].family, block.replicates, self.dtype)
@@ -66,7 +66,8 @@ class SharedDraws:
         base = self._made.get((name, *key))
         if base is None:
             base = draw(*key)[:, None]
-            if self.keep:
+            if base.nbytes <= self.keep:
+                self.keep -= base.nbytes
                 self._made[name, *key] = base
         return base
 

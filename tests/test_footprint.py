@@ -14,7 +14,7 @@ import pytest
 from nets import choice, settings, spec
 from peak import peak
 
-from harness.footprint import Fit, draws_bytes, fit, fixed_bytes, lane_state
+from harness.footprint import Fit, draws_bytes, fit, fixed_bytes, lane_state, layer_draws
 from harness.lanes import Block, groups
 from harness.run import run_block
 
@@ -33,25 +33,25 @@ def test_a_block_that_is_short_of_memory_computes_the_same(init, dtype, cost):
         for activation, scale, bias, depth in product(("relu", "tanh"), (0.5, 1.0, 2.0), (0.0, 0.3), (1, 4, 9))
     ]
     block, common = Block(tuple(specs), range(2, 5)), settings(dtype=dtype, cost=cost)
-    least = Fit(keep_draws=False, state=1, peak=0)
-    assert same_tables(run_block(block, common, least), run_block(block, common))
+    whole = run_block(block, common)
+    for draws in (0, draws_bytes(block, common) // 2):
+        assert same_tables(run_block(block, common, Fit(draws, state=1, peak=0)), whole)
 
 
-def test_less_memory_keeps_fewer_lanes_then_no_draws():
+def test_less_memory_keeps_fewer_lanes_then_fewer_draws():
     specs = tuple(spec("tanh", weight_scale=float(s), depth=300, width=64) for s in range(1, 9))
     block, common = Block(specs, range(2)), settings(batch=32)
     (group,) = groups(specs)
     least, draws = lane_state(group, block, common), draws_bytes(block, common)
     ample = fit(block, common)
-    assert ample.keep_draws and ample.state == 8 * least
-    assert ample.peak == fixed_bytes(block, common) + draws + 8 * least
+    assert (ample.draws, ample.state) == (draws, 8 * least)
+    assert ample.peak == fixed_bytes(block, common) + layer_draws(block, common) + draws + 8 * least
     seen = [fit(block, common, limit) for limit in np.linspace(ample.peak, 0, 200)]
     for limit, one in zip(np.linspace(ample.peak, 0, 200), seen, strict=True):
-        assert one.peak <= limit or (not one.keep_draws and one.state == least)  # there is no less than that
-    states = [one.state for one in seen if one.keep_draws]
-    assert states == sorted(states, reverse=True)
-    kept = [one.keep_draws for one in seen]
-    assert kept == sorted(kept, reverse=True) and not kept[-1]
+        assert one.peak <= limit or (one.draws, one.state) == (0, least)  # there is no less than that
+        assert one.draws == draws or one.state == least
+    for kept in ([one.draws for one in seen], [one.state for one in seen]):
+        assert kept == sorted(kept, reverse=True)
 
 
 def test_what_scales_alike_goes_up_as_one_lane():
