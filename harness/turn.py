@@ -27,7 +27,7 @@ def flight(block: Block, settings: Settings) -> int:
 
 
 class SharedDraws:
-    """Inputs, targets and base draws of a block; beyond `keep` bytes, draws are made again whenever they are asked for."""
+    """Inputs, targets and base draws of a block, made once; beyond `keep` bytes, again whenever they are asked for."""
 
     def __init__(self, block: Block, settings: Settings, keep: int):
         self.block, self.settings, self.keep = block, settings, keep
