@@ -81,19 +81,19 @@ def _allowed(statistics: pd.DataFrame, spread: pd.DataFrame, epsilon: float) -> 
     """How much a statistic may differ between two machines, in its own unit.
 
     A layer's product rounds about `width` times and there are `depth` of them, each amplified; a value in decades is
-    itself rounded. Where that exceeds the spread over draws, machines draw other networks in effect, and their medians
-    differ as medians of independent draws do.
+    itself rounded. Where amplified rounding exceeds the spread over draws, machines draw other networks in effect, and
+    their medians differ as medians of independent draws do, no more. One draw has no spread: there rounding alone says.
     """
     width, depth = (statistics.index.get_level_values(name).to_numpy(dtype=float) for name in ("width", "depth"))
+    rounding = epsilon * width * depth
     with np.errstate(over="ignore"):
-        rounding = epsilon * width * depth * 10 ** statistics["amplified"].fillna(0)
-    draws = statistics["draws"].to_numpy()
+        amplified = rounding * 10 ** statistics["amplified"].fillna(0).to_numpy()
+    by_chance = STANDARD_ERRORS * MEDIAN * np.sqrt(2 / statistics["draws"].to_numpy())
     allowed = {}
     for name in spread:
-        by_chance = STANDARD_ERRORS * MEDIAN * np.sqrt(2 / draws) * spread[name]
         value = statistics[name].abs().where(np.isfinite(statistics[name]), 0)
-        allowed[name] = (rounding + 4 * epsilon * value).where(~(rounding > spread[name]), by_chance)
-    return pd.DataFrame(allowed)
+        allowed[name] = rounding + 4 * epsilon * value + np.fmin(amplified, by_chance * spread[name].to_numpy())
+    return pd.DataFrame(allowed, index=statistics.index)
 
 
 def digest(layers: pd.DataFrame, networks: pd.DataFrame) -> str:
