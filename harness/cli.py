@@ -82,7 +82,7 @@ def sweep(
         say(printable(f"{prepared.question.path}: {prepared.question.sentence}"))
     with _interruptible():
         _execute(prepared, where)
-    print_written(prepared.folder)
+    print_written(prepared)
 
 
 @app.command(epilog=EXIT_CODES)

@@ -71,7 +71,7 @@ def sweep(given: Config, *, overrides: Sequence[str] = (), replicates: int | Non
     execute(prepared, Where(workers, memory, dask), report)
     results = Results(prepared.folder)
     results.draw()
-    results.write_verdicts()
+    results.write_verdicts(prepared.question)
     return results
 
 

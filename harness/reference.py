@@ -25,6 +25,7 @@ KEYS = ["activation", "init", "weight_scale", "bias_scale", "width", "input_widt
 COUNTS = ["draws", "dead", "not_ok", "nulls"]
 OF_NETWORKS = ["log10_cost", "log10_gradient_gain", "predicted_slope_per_layer", "predicted_spread"]
 STANDARD_ERRORS = 6  # of two medians that are independent draws: further apart once in 10^9, and thousands are compared
+ROUNDINGS = 100  # of the smallest network: a norm, a cosine and a logarithm take some dozens
 MEDIAN = 1.2533  # √(π/2): a median's standard error over a mean's, for a normal law
 
 
@@ -81,19 +82,19 @@ def _allowed(statistics: pd.DataFrame, spread: pd.DataFrame, epsilon: float) -> 
     """How much a statistic may differ between two machines, in its own unit.
 
     A layer's product rounds about `width` times and there are `depth` of them, each amplified; a value in decades is
-    itself rounded. Where that exceeds the spread over draws, machines draw other networks in effect, and their medians
-    differ as medians of independent draws do.
+    itself rounded. Where amplified rounding exceeds the spread over draws, machines draw other networks in effect, and
+    their medians differ as medians of independent draws do, no more. One draw has no spread: there rounding alone says.
     """
     width, depth = (statistics.index.get_level_values(name).to_numpy(dtype=float) for name in ("width", "depth"))
+    rounding = epsilon * (width * depth + ROUNDINGS)
     with np.errstate(over="ignore"):
-        rounding = epsilon * width * depth * 10 ** statistics["amplified"].fillna(0)
-    draws = statistics["draws"].to_numpy()
+        amplified = rounding * 10 ** statistics["amplified"].fillna(0).to_numpy()
+    by_chance = STANDARD_ERRORS * MEDIAN * np.sqrt(2 / statistics["draws"].to_numpy())
     allowed = {}
     for name in spread:
-        by_chance = STANDARD_ERRORS * MEDIAN * np.sqrt(2 / draws) * spread[name]
         value = statistics[name].abs().where(np.isfinite(statistics[name]), 0)
-        allowed[name] = (rounding + 4 * epsilon * value).where(~(rounding > spread[name]), by_chance)
-    return pd.DataFrame(allowed)
+        allowed[name] = rounding + 4 * epsilon * value + np.fmin(amplified, by_chance * spread[name].to_numpy())
+    return pd.DataFrame(allowed, index=statistics.index)
 
 
 def digest(layers: pd.DataFrame, networks: pd.DataFrame) -> str:

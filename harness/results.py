@@ -17,7 +17,7 @@ from harness.folder import CLAIMS, CONFIG, FIGURES, LAYERS, MANIFEST, NETWORKS
 from harness.layer_rows import Rows, over_layers
 from harness.network import Network, NetworkSpec, draw_parameters
 from harness.neurons import is_neuron, neurons
-from harness.questions import load_question
+from harness.questions import Question
 
 
 @dataclass(frozen=True)
@@ -116,18 +116,12 @@ class Results:
         networks = self.neurons if name in figures.OF_NEURONS else self.networks
         return networks.assign(batch=self.sweep.data.batch)
 
-    def judge(self) -> list[claims.Verdict] | None:
-        """What the claims of the config's question come to, computed from the tables; None where it names none."""
-        if not self.sweep.experiment:
-            return None
-        question = load_question(self.sweep.experiment, self.config_folder)
-        return [claims.judge(claim, self) for claim in question.claims_of(self.sweep.name)]
-
-    def write_verdicts(self) -> list[claims.Verdict] | None:
-        """Judge, and keep the verdicts in claims.json."""
-        verdicts = self.judge()
-        if verdicts is not None:
-            store.write_json(self.path / CLAIMS, {"claims": claims.to_json(verdicts)})
+    def write_verdicts(self, question: Question | None) -> list[claims.Verdict]:
+        """What a question's claims come to, computed from the tables; kept in claims.json. None without a question."""
+        if question is None:
+            return []
+        verdicts = [claims.judge(claim, self) for claim in question.claims_of(self.sweep.name)]
+        store.write_json(self.path / CLAIMS, {"claims": claims.to_json(verdicts)})
         return verdicts
 
     def verdicts(self) -> list[claims.Verdict]:

@@ -4,7 +4,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -45,14 +44,15 @@ def print_plan(prepared: "Prepared", where: "Where") -> None:
         say(f"{name + ':':22}{value}")
 
 
-def print_written(folder: Path) -> None:
+def print_written(prepared: "Prepared") -> None:
     from harness.results import load
 
+    folder = prepared.folder
     results = load(folder)
     figures = results.draw()
     for table in results.summary():
         print_table(table)
-    print_verdicts(results.sweep.name, results.write_verdicts() or ())
+    print_verdicts(results.sweep.name, results.write_verdicts(prepared.question))
     say(f"tables: {folder / 'layers'}, {folder / 'networks'}    config: {folder / 'config.yaml'}")
     for path in figures:
         if path.suffix == ".png":

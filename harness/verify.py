@@ -9,7 +9,7 @@ from pathlib import Path
 from harness import driver, reference, store
 from harness.claims import FAILS, HOLDS, Verdict, to_json
 from harness.config import dump
-from harness.diff import DIFFERS, Comparison
+from harness.diff import DIFFERS, WITHIN, Comparison
 from harness.environment import fingerprint
 from harness.errors import ConfigError
 from harness.folder import start_over
@@ -112,7 +112,7 @@ def run(job: Job, request: Request, execute: Callable[[driver.Prepared], None]) 
     execute(prepared)
     results = Results(prepared.folder)
     results.draw()
-    verdicts = tuple(results.write_verdicts() or ())
+    verdicts = tuple(results.write_verdicts(job.question))
     if request.fresh_seed is not None:
         return Outcome(job, verdicts, None)
     rerun = reference.of_results(results)
@@ -149,11 +149,22 @@ def remarks(outcome: Outcome) -> list[str]:
     """What is to be said of the reference: the verdict, and where and by how much it differs."""
     comparison, path = outcome.comparison, outcome.job.reference
     if outcome.written:
-        changes = [f"{finding.where}: {finding.what}" for finding in comparison.findings] if comparison else []
-        return [f"reference {path}: {WRITTEN}, {_changed(comparison)}", *changes]
+        return [f"reference {path}: {WRITTEN}, {_changed(comparison)}", *_places(comparison)]
     if comparison is None:
         return ["reference: not compared, the seed is another"]
-    return [f"reference {path}: {comparison.verdict}", *(f"{f.where}: {f.what}" for f in comparison.findings)]
+    return [f"reference {path}: {comparison.verdict}", *_places(comparison)]
+
+
+def _places(comparison: Comparison | None) -> list[str]:
+    """Each statistic that differs; of those that may, the furthest off alone."""
+    if comparison is None or not comparison.findings:
+        return []
+    shown = comparison.findings
+    if comparison.verdict == WITHIN:
+        shown = [max(shown, key=lambda finding: finding.largest)]
+    lines = [f"{finding.where}: {finding.what}" for finding in shown]
+    left = len(comparison.findings) - len(shown)
+    return [*lines, f"and {left} other statistics, by less"] if left else lines
 
 
 def _changed(comparison: Comparison | None) -> str:

@@ -84,6 +84,12 @@ def test_elsewhere_rounding_is_no_difference(made):
     assert reference.compare(shifted(made, "log10_weight_factor", 1e-15, calm), made).verdict == WITHIN
 
 
+def test_elsewhere_rounding_is_none_either_where_draws_do_not_differ(made):
+    """What follows from the coordinates alone has no spread over draws, and is rounded all the same."""
+    assert (made.statistics["predicted_spread"][~chaotic(made)] > 0).any()
+    assert reference.compare(shifted(made, "predicted_spread", 1e-16), made).verdict == WITHIN
+
+
 def test_elsewhere_more_than_rounding_is_one(made):
     calm = ~chaotic(made)
     comparison = reference.compare(shifted(made, "log10_weight_factor", 1e-9, calm), made)

@@ -48,9 +48,9 @@ def prepare(layers: Layers, networks: pd.DataFrame) -> Prepared:
         "y": networks["y"].to_numpy(),
         "decades": found - np.log10(np.abs(networks["x"].to_numpy())),
     })  # fmt: skip
-    few = points.groupby("activation", sort=False).head(MOST_POINTS)
     names = tuple(str(name) for name in order(networks["activation"]))
-    return Prepared(few, names, len(points) // len(names))
+    draws = len(points) // len(names)
+    return Prepared(points.iloc[:: max(draws // MOST_POINTS, 1)], names, draws)  # of every weight scale
 
 
 def _some(prepared: Prepared) -> str:
