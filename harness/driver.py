@@ -63,8 +63,8 @@ def sweep(given: Config, *, overrides: Sequence[str] = (), replicates: int | Non
     """Run a sweep, given as a config's path or as a mapping, and draw its figures.
 
     `workers` is a number of processes or "auto"; a script that asks for more than one needs the usual
-    `if __name__ == "__main__":`. `memory` is how many bytes they may take together; default, a share of what this
-    machine has. `dask` is the address of a scheduler whose workers compute in their place; with `mixed` also those
+    `if __name__ == "__main__":`. `memory` is how many bytes each may take; default, its part of a share of what
+    this machine has. `dask` is the address of a scheduler whose workers compute in their place; with `mixed` also those
     whose last bits may differ. Results go to results/<name>/ under the current folder, or to `out`.
     """
     prepared = prepare(given, overrides, replicates, out, fresh, allow_large, mixed)

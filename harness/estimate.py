@@ -37,5 +37,6 @@ def _piece(planned: PlannedBlock) -> Block:
     block, share = planned.block, PIECE / planned.work
     replicates = max(1, min(len(block.replicates), round(share * len(block.replicates))))
     share *= len(block.replicates) / replicates
-    shallow = {replace(spec, depth=max(2, round(min(share, 1) * spec.depth))): None for spec in block.specs}
+    shares = ((spec, round(min(share, 1) * spec.depth)) for spec in block.specs)
+    shallow = {replace(spec, depth=max(min(2, spec.depth), depth)): None for spec, depth in shares}
     return Block(tuple(shallow), block.replicates[:replicates])

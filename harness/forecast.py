@@ -82,7 +82,8 @@ def _dead(spec: NetworkSpec) -> str:
     if spec.activation.name != "relu":
         return "no formula; it takes a layer that is saturated throughout"
     layers = [(spec.width, spec.depth - 1), (spec.output_width, int(spec.output == "activation"))]
-    dead = -np.expm1(sum(np.log1p(-born_dead(*layer)) for layer in layers))
+    with np.errstate(divide="ignore"):  # certain death is ln 0
+        dead = -np.expm1(sum(np.log1p(-born_dead(*layer)) for layer in layers))
     said = f"{dead:.4g} for one input"
     if spec.input_width == 1 and not spec.sigma_b(1) and spec.depth > 1:
         said += f"; {born_dead_both_signs(spec.width, spec.depth - 1):.4g} for inputs of both signs (hidden layers)"

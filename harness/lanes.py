@@ -3,9 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from harness.activations import ACTIVATIONS, Activation
 from harness.data import DataSpec
 from harness.network import Choice, NetworkSpec
+from harness.scaled import LOG10_2
+
+Array = np.ndarray
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,43 @@ class Group:
 
     def some(self, lanes: slice) -> "Group":
         return replace(self, lanes=self.lanes[lanes], networks=self.networks[lanes])
+
+
+@dataclass(frozen=True)
+class Gains:
+    """log2 of the gains of the layers of lanes: of W[0], of each hidden W[k] after it, and of the last; (lanes,)."""
+
+    depth: int
+    first: Array
+    inner: Array
+    last: Array
+
+    @property
+    def each(self) -> Array:
+        """log10 of the gain of each layer, (depth, 1, lanes)."""
+        k = self._layers
+        return LOG10_2 * np.where(k == self.depth, self.last, np.where(k == 1, self.first, self.inner))
+
+    @property
+    def below(self) -> Array:
+        """log10 of the product of the gains below each layer: what r[k−1] has."""
+        k = self._layers
+        return LOG10_2 * np.where(k > 1, self.first + (k - 2) * self.inner, 0.0)
+
+    @property
+    def above(self) -> Array:
+        """log10 of the product of the gains above each layer: what ∂C/∂r[k] has."""
+        k = self._layers
+        return LOG10_2 * np.where(k < self.depth, self.last + (self.depth - 1 - k) * self.inner, 0.0)
+
+    @property
+    def log2_product(self) -> Array:
+        """log2 of the product of all, (lanes,)."""
+        return self.last + (self.first + (self.depth - 2) * self.inner if self.depth > 1 else 0.0)
+
+    @property
+    def _layers(self) -> Array:
+        return np.arange(1, self.depth + 1)[:, None, None]
 
 
 def groups(specs: Sequence[NetworkSpec]) -> list[Group]:

@@ -7,10 +7,10 @@ import numpy as np
 from harness.activations import ACTIVATIONS
 from harness.backprop import Head, Layer, backward, cost_gradient, layer_forward
 from harness.data import draw_batch
-from harness.lanes import Block, Ending, Group, Settings
+from harness.lanes import Block, Ending, Gains, Group, Settings
 from harness.measures import BACKWARD, FORWARD
 from harness.network import BaseDraws
-from harness.scaled import LOG10_2, Scaled, Weights, any_of, base_alone, log10_of, scaled, split
+from harness.scaled import LOG10_2, Scaled, Weights, any_of, base_alone, scaled, split
 from harness.sums import DownSums, UpSums
 from harness.tables import OK, Records
 
@@ -75,8 +75,9 @@ class SharedDraws:
 class Turn:
     """Lanes of one group: up once, then down from all their endings.
 
-    Where the lanes differ by a factor only (`Group.scales`), one lane goes up for all of them, over the bases alone;
-    and one comes down for all of them where it starts from y alone, under the linear cost.
+    Where the lanes differ by a factor only (`Group.scales`), all is done over the bases alone, and the gains are added
+    to the logarithms: one lane goes up for all of them, and under the linear cost, where all start from y, one comes
+    down. Under the squared cost each starts from its own r − y.
     """
 
     def __init__(self, group: Group, shared: SharedDraws, settings: Settings, records: Records):
@@ -104,7 +105,7 @@ class Turn:
         depth = self.group.endings[0].depth - 1
         sums = self._up_sums(depth, self.shared.width)
         for k in range(depth):
-            W = self._rising(self._weights(k))
+            W = self._carried(self._weights(k))
             layer = layer_forward(r, W, self._bias(k), self.group.activation)
             r = layer.r
             self.hidden.append(layer)
@@ -118,7 +119,7 @@ class Turn:
         shape = costs[0].shape  # (replicates, lanes)
         sums = DownSums(len(heads), heads[0].depth, *shape)
         slope_fails = np.zeros((len(heads), *shape), dtype=np.int64)
-        for k, first, layer in backward(self.x, self.hidden, heads, lambda k: self._falling(self._weights(k, lanes))):
+        for k, first, layer in backward(self.x, self.hidden, heads, lambda k: self._carried(self._weights(k, lanes))):
             passing = slice(first, first + layer.delta.exponent.shape[0])
             sums.put(passing, k, layer)
             if layer.underflows is not None:
@@ -129,7 +130,7 @@ class Turn:
             ending = self.group.endings[place]
             columns = self._columns(ending, head, {name: values[j, : head.depth] for name, values in falling.items()})
             if self.group.scales:
-                log10_cost = self._rescale(columns, log10_cost, self._factors(ending, lanes))
+                log10_cost = self._rescale(columns, log10_cost, self._log_gains(ending, lanes))
             networks = [lane[place] for lane in self.group.networks[lanes]]
             self._record(networks, columns, log10_cost, self.fails.of(head), slope_fails[j])
 
@@ -138,20 +139,22 @@ class Turn:
         below = self.hidden[ending.depth - 2].r if ending.depth > 1 else self.x
         activation = self.group.activation if ending.output == "activation" else ACTIVATIONS["linear"]()
         W = self._weights(ending, lanes)
-        layer = layer_forward(below, self._rising(W), self._bias(ending), activation)
+        layer = layer_forward(below, self._carried(W), self._bias(ending), activation)
         r = layer.r
         if self.group.scales and not self.one_falls:
-            mantissa, exponent = (factor[-1] for factor in self._factors(ending, lanes))
-            r = Scaled(r.mantissa * mantissa[:, None, None].astype(self.shared.dtype), r.exponent + exponent)
+            power = self._log_gains(ending, lanes).log2_product
+            whole = np.floor(power)
+            factor = np.exp2(power - whole).astype(self.shared.dtype)
+            r = Scaled(r.mantissa * factor[:, None, None], r.exponent + whole.astype(np.int64))
         _, targets = self.shared.batch(ending.output_width)
         y = self._over_lanes(scaled(targets), r.exponent.shape[1])
         log10_cost, grad_r = cost_gradient(r, y, self.settings.cost)
-        return Head(ending.depth, grad_r, layer, self._falling(W)), log10_cost
+        return Head(ending.depth, grad_r, layer, self._carried(W)), log10_cost
 
     def _columns(self, ending: Ending, head: Head, falling: dict[str, Array]) -> dict[str, Array]:
         """Every measure of the networks of one head, (depth, replicates, lanes that went up, or came down)."""
         sums = self._up_sums(1, ending.output_width)
-        sums.put(0, head.layer, self._rising(head.W))
+        sums.put(0, head.layer, self._carried(head.W))
         rising = {name: np.concatenate([self.forward[name][: head.depth - 1], measure(sums)])
                   for name, measure in FORWARD.items()}  # fmt: skip
         return falling | rising
@@ -160,23 +163,18 @@ class Turn:
         slopes = units * self.settings.data.batch
         return UpSums(layers, self.replicates, self.rising, slopes, self.group.activation.slope_bound)
 
-    def _rescale(self, columns: dict[str, Array], log10_cost: Array, factors: tuple[Array, Array]) -> Array:
-        """From the lane that went up, and came down, to all lanes: their factors added; returns log10 of the cost.
+    def _rescale(self, columns: dict[str, Array], log10_cost: Array, gains: Gains) -> Array:
+        """From what the bases alone give to what the lanes are: their gains added; returns log10 of the cost.
 
-        Where one lane came down, ∂C/∂z[k] has the gains of the layers above k.
+        r[k] has the gains of the layers below it, ∂C/∂z[k] those above; under the linear cost the cost has all.
         """
-        mantissas, exponents = factors
-        factors = (log10_of(mantissas) + exponents * LOG10_2)[:, None]  # (depth + 1, 1, lanes)
-        gains, above = np.diff(factors, axis=0), factors[-1] - factors[1:]
-        added = {"log10_norm_weights": gains, "log10_rms_outputs": factors[1:], "log10_grad_weights": factors[:-1]}
-        if self.one_falls:
-            added |= dict.fromkeys(("log10_grad_biases", "log10_grad_preactivations", "log10_grad_outputs",
-                                    "log10_max_grad_preactivations"), above)  # fmt: skip
-            added |= {"log10_weight_factor": gains, "log10_grad_weights": factors[:-1] + above}
-            log10_cost = log10_cost + factors[-1]
+        added = dict.fromkeys(("log10_grad_biases", "log10_grad_preactivations", "log10_grad_outputs",
+                               "log10_max_grad_preactivations"), gains.above)  # fmt: skip
+        added |= dict.fromkeys(("log10_norm_weights", "log10_weight_factor"), gains.each)
+        added |= {"log10_rms_outputs": gains.below + gains.each, "log10_grad_weights": gains.below + gains.above}
         for name, values in columns.items():
-            columns[name] = values + added.get(name, np.zeros_like(gains))
-        return log10_cost
+            columns[name] = values + added.get(name, np.zeros_like(gains.each))
+        return log10_cost + gains.log2_product * LOG10_2 if self.one_falls else log10_cost
 
     def _record(self, networks: Sequence[int], columns: dict[str, Array], log10_cost: Array,
                 fails: tuple[Array, Array, Array], slope_fails: Array) -> None:  # fmt: skip
@@ -203,11 +201,9 @@ class Turn:
         gain = None if (gain == 1).all() else gain[lanes].astype(self.shared.dtype)
         return Weights(base, gain, exponent[lanes])
 
-    def _rising(self, W: Weights) -> Weights:
+    def _carried(self, W: Weights) -> Weights:
+        """Without its gains, where those are added at the end."""
         return base_alone(W.base) if self.group.scales else W
-
-    def _falling(self, W: Weights) -> Weights:
-        return base_alone(W.base) if self.one_falls else W
 
     def _gains(self, *fans: int) -> tuple[Array, Array]:
         """Each lane's gain at a layer of these fans, (lanes,), float64, and its exponent."""
@@ -215,16 +211,11 @@ class Turn:
             self.gains[fans] = split(np.array([spec.gain(*fans) for spec in self.group.lanes]), np.dtype(np.float64))
         return self.gains[fans]
 
-    def _factors(self, ending: Ending, lanes: slice) -> tuple[Array, Array]:
-        """Products of the gains of the first k layers, k = 0 … depth: mantissas and exponents, (depth + 1, lanes)."""
-        fans = [(self.shared.fan_in(k), self.shared.width) for k in range(ending.depth)]
-        fans[-1] = (fans[-1][0], ending.output_width)
-        mantissas, exponents = [np.ones(len(self.group.lanes))], [np.zeros(len(self.group.lanes), dtype=np.int64)]
-        for gain, exponent in (self._gains(*fan) for fan in fans):
-            mantissa, shift = np.frexp(mantissas[-1] * gain)
-            mantissas.append(mantissa)
-            exponents.append(exponents[-1] + exponent + shift)
-        return np.stack(mantissas)[:, lanes], np.stack(exponents)[:, lanes]
+    def _log_gains(self, ending: Ending, lanes: slice) -> Gains:
+        fans = [(self.shared.fan_in(k), self.shared.width) for k in range(min(ending.depth, 2))]
+        fans.append((self.shared.fan_in(ending.depth - 1), ending.output_width))
+        gains = [np.log2(gain[lanes]) + exponent[lanes] for gain, exponent in (self._gains(*fan) for fan in fans)]
+        return Gains(ending.depth, first=gains[0], inner=gains[-2], last=gains[-1])
 
     def _bias(self, k: int | Ending) -> Scaled | None:
         """The hidden b[k], or the output layer's, (replicates, lanes, 1, fan_out)."""
