@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from harness.errors import HarnessError
+
 Array = np.ndarray
 
 HOLDS, UNDECIDED, FAILS = "holds", "undecided", "fails"
@@ -101,16 +103,19 @@ def judge(claim: Claim, results: Any) -> Verdict:
     try:
         cases = list(claim.cases(results))
     except KeyError as error:
-        return _unknown(claim, f"the tables have no {error}")
+        return unknown(claim, f"the tables have no {error}")
+    except HarnessError as error:
+        return unknown(claim, str(error))
     if not cases:
-        return _unknown(claim, "this sweep has none of the networks that it speaks of")
+        return unknown(claim, "this sweep has none of the networks that it speaks of")
     findings = tuple(_finding(claim.interval, case, ERROR_RATE / len(cases)) for case in cases)
     grades = {finding.grade for finding in findings}
     grade = next(grade for grade in (FAILS, UNDECIDED, HOLDS) if grade in grades)
     return Verdict(claim.name, claim.sentence, claim.statistic, _words(claim.interval), grade, findings)
 
 
-def _unknown(claim: Claim, why: str) -> Verdict:
+def unknown(claim: Claim, why: str) -> Verdict:
+    """Undecided, and why."""
     finding = Finding("", UNDECIDED, nan, nan, nan, -inf, inf, 0, why)
     return Verdict(claim.name, claim.sentence, claim.statistic, _words(claim.interval), UNDECIDED, (finding,))
 
@@ -148,7 +153,8 @@ def every(case: Case, error_rate: float) -> tuple[float, float, float]:
     """every value: no interval; the value that is furthest beyond the band, or nearest to its ends, must be inside."""
     values = np.asarray(case.values, dtype=float)
     ends = values.min(), values.max()
-    room = (ends[0] - case.at_least, case.at_most - ends[1])
+    with np.errstate(invalid="ignore"):  # an end that is its infinite bound has all the room there is
+        room = [np.inf if np.isnan(own) else own for own in (ends[0] - case.at_least, case.at_most - ends[1])]
     worst = float(ends[0] if room[0] < room[1] else ends[1])
     return worst, worst, worst
 

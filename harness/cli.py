@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 EXIT_CODES = """
 Exit codes: 0 done, 1 a run failed or was left unfinished, 2 a config, an option or a results folder that cannot be
-used, 3 a comparison differs or a claim does not hold, 130 interrupted (finished blocks are kept).
+used, 3 a comparison differs or a claim does not hold (diff, verify), 130 interrupted (finished blocks are kept).
 """
 
 app = typer.Typer(
@@ -125,6 +126,8 @@ def verify(
     if fresh_seeds and update_reference:
         raise typer.BadParameter("not with --fresh-seeds: a reference has the config's own seed", param_hint="--update-reference")  # noqa: E501
     seed = verification.new_seed() if fresh_seeds else None
+    if markdown is not None and not markdown.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {markdown.absolute().parent}; make it", param_hint="--markdown")
     request = verification.Request(tuple(names or ()), size, seed, update_reference, out)
     outcomes = []
     for job in verification.jobs(request):
@@ -146,8 +149,11 @@ def plot(results: Folder) -> None:
     """Draw the figures of a results folder again."""
     from harness.results import load
 
-    for path in load(results).draw():
+    found = load(results)
+    for path in found.draw():
         say(path)
+    for line in found.not_drawn():
+        say(line, err=True)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -257,6 +263,7 @@ def _interruptible() -> Iterator[None]:
         _on_interrupt(_end)
 
 
+@cache
 def _insist() -> None:
     """End on a second Ctrl-C, or some seconds after the first: Python hears neither inside of a long call into C."""
     reads, writes = os.pipe()

@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.environment import made_with
 from harness.errors import ConfigError, HarnessError
@@ -93,6 +93,8 @@ def executor_for(planned: Plan, where: Where, mixed: bool) -> AbstractContextMan
 
 def require_fit(planned: Plan, limit: float) -> None:
     """Raises ConfigError for blocks that cannot be computed within `limit` bytes, before any of them is."""
+    if limit <= 0:
+        raise ConfigError(f"a worker takes {PROCESS / 1e9:.2g} GB before its first block; say more --memory")
     least = {block.name: fit(block.block, planned.settings, limit).peak for block in planned.blocks}
     beyond = [name for name in least if least[name] > limit]
     if beyond:
@@ -115,12 +117,14 @@ def computed(planned: Plan, pool: Executor, limit: float,
 
     Raises HarnessError where none can be computed any more.
     """
-    todo = deque(sorted(planned.blocks, key=lambda block: -block.work))
+    fits = {block.name: fit(block.block, planned.settings, limit) for block in planned.blocks}
+    todo = deque(replace(block, memory=PROCESS + fits[block.name].peak)
+                 for block in sorted(planned.blocks, key=lambda block: -block.work))  # fmt: skip
     finished: list[PlannedBlock] = []
     deaths: Counter[str] = Counter()
 
     def submit(block: PlannedBlock) -> Future:
-        return pool.submit(make, block.block, planned.settings, fit(block.block, planned.settings, limit))
+        return pool.submit(make, block.block, planned.settings, fits[block.name])
 
     for event in completed(pool, submit, todo):
         if event:
@@ -166,7 +170,7 @@ def failure(failed: Sequence[Failed]) -> HarnessError:
         lines.append(f"  and {len(failed) - NAMED} more, which manifest.json names")
     traceback = next((one.traceback for one in failed if one.traceback), None)
     lines += ["", traceback.rstrip()] if traceback else []
-    more = "" if all(one.traceback for one in failed) else "; with fewer --workers each has more memory"
+    more = "" if all(one.traceback for one in failed) else "; fewer --workers, or more --memory, give each more"
     lines += ["", f"run the same command again to try them again{more}"]
     return HarnessError("\n".join(lines))
 

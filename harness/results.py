@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -111,16 +111,29 @@ class Results:
         folder = self.path / FIGURES
         return [path for name in chosen for path in figures.save(name, self.rows, self._shown(name), folder)]
 
+    def not_drawn(self) -> list[str]:
+        """A line for each figure that the config as run names and that shows nothing of these networks, with why."""
+        networks = self.networks.assign(batch=self.sweep.data.batch)
+        why = {name: figures.applies(name, networks) for name in self.sweep.figures or ()}
+        if self.sweep.record_layers is not None:
+            why |= {name: "needs every layer, and record_layers leaves some out"
+                    for name in why if figures.needs_every_layer(name)}  # fmt: skip
+        return [f"figure {name} is not drawn: {reason}" for name, reason in why.items() if reason]
+
     def _shown(self, name: str) -> pd.DataFrame:
         """The networks as a figure takes them: with the number of samples, and the weights of single neurons."""
         networks = self.neurons if name in figures.OF_NEURONS else self.networks
         return networks.assign(batch=self.sweep.data.batch)
 
     def write_verdicts(self, question: Question | None) -> list[claims.Verdict]:
-        """What a question's claims come to, computed from the tables; kept in claims.json. None without a question."""
+        """What a question's claims come to, computed from the tables; kept in claims.json. No verdicts without one."""
         if question is None:
             return []
-        verdicts = [claims.judge(claim, self) for claim in question.claims_of(self.sweep.name)]
+        asked = question.claims_of(self.sweep.name)
+        if self.sweep.record_layers is None:
+            verdicts = [claims.judge(claim, self) for claim in asked]
+        else:
+            verdicts = [claims.unknown(claim, "record_layers leaves out layers that it speaks of") for claim in asked]
         store.write_json(self.path / CLAIMS, {"claims": claims.to_json(verdicts)})
         return verdicts
 
@@ -138,7 +151,10 @@ class Results:
         """What the terminal shows, of the networks for which an expression such as "depth == 64" holds."""
         networks = self.networks if where is None else _chosen(self.networks, where)
         dead = over_layers(self.rows, networks, ["dead_fraction"])[0]["dead_fraction"]
-        tables = [summary.summary(networks, dead), summary.paired(figures.paired(networks)), summary.troubles(networks)]
+        slopes = summary.summary(networks, dead)
+        if self.sweep.record_layers is not None:
+            slopes = replace(slopes, note=f"{slopes.note} Dead units: of the hidden layers that are recorded.")
+        tables = [slopes, summary.paired(figures.paired(networks)), summary.troubles(networks)]
         return [table for table in tables if table]
 
     def build(self, network: str) -> Network:

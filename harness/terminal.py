@@ -28,7 +28,7 @@ def print_plan(prepared: "Prepared", where: "Where") -> None:
     from harness.footprint import fit
 
     plan = prepared.plan
-    workers = dispatch.how_many(where.workers, plan)
+    workers = 1 if where.dask else dispatch.how_many(where.workers, plan)
     limit = where.limit(workers)
     dispatch.require_fit(plan, limit)
     memory = dispatch.PROCESS + max((fit(block.block, plan.settings, limit).peak for block in plan.blocks), default=0)
@@ -37,9 +37,9 @@ def print_plan(prepared: "Prepared", where: "Where") -> None:
         ("networks", f"{plan.networks:,}"),
         ("layers, that is rows", f"{plan.layers:,}"),
         ("blocks", f"{len(plan.blocks):,}"),
-        ("workers", workers),
+        ("workers", f"those of {where.dask}" if where.dask else workers),
         ("memory per worker", f"about {memory / 1e9:.2g} GB"),
-        ("time to compute", f"about {_duration(estimate.seconds(plan, workers))}"),
+        ("time to compute", f"about {_duration(estimate.seconds(plan, workers))}" + " on one core" * bool(where.dask)),
     ):
         say(f"{name + ':':22}{value}")
 
@@ -57,6 +57,8 @@ def print_written(prepared: "Prepared") -> None:
     for path in figures:
         if path.suffix == ".png":
             say(f"figure: {path}")
+    for line in results.not_drawn():
+        say(line)
 
 
 def print_verdicts(name: str, verdicts: "Sequence[Verdict]") -> None:

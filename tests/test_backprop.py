@@ -305,3 +305,11 @@ def test_cosines_between_samples_of_very_different_lengths(ratio, batch, dtype):
     samples.put_samples(0, lane(a))
     found = _mean_cosine(samples).item()
     assert abs(found - truth) < (1e-12 if dtype == np.float64 else 3e-5)  # 2^8 roundings of each format
+
+
+def test_gains_in_float32_are_as_exact_under_either_cost():
+    """An orthogonal linear network grows by its weight scale at every layer, to the rounding of single products."""
+    one = spec("linear", "orthogonal", 1.1, depth=1000, width=8)
+    slopes = [run(one, batch=2, dtype="float32", cost=cost)[1]["slope_per_layer"][0] for cost in ("squared", "linear")]
+    # 999 products in float32 wander by some 2^-24·√999; the gain rounded to float32 would be off by 2^-27 at each
+    np.testing.assert_allclose(slopes, np.log10(1.1), rtol=0, atol=2e-9)

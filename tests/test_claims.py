@@ -9,7 +9,20 @@ import pytest
 from scipy import stats
 
 from harness import claims
-from harness.claims import FAILS, HOLDS, UNDECIDED, Case, Claim, every, judge, mean, median, proportion, variance
+from harness.claims import (
+    FAILS,
+    HOLDS,
+    UNDECIDED,
+    Case,
+    Claim,
+    every,
+    graded,
+    judge,
+    mean,
+    median,
+    proportion,
+    variance,
+)
 
 RATE = 0.01
 
@@ -152,3 +165,12 @@ def test_verdicts_survive_json():
     text = json.dumps(claims.to_json([verdict]), allow_nan=False)
     (back,) = claims.from_json(json.loads(text))
     assert repr(back) == repr(verdict)  # NaN is not equal to itself
+
+
+@pytest.mark.parametrize("values, at_least, at_most, grade", [
+    ([-1.0, np.inf], 0.0, np.inf, FAILS), ([1.0, np.inf], 0.0, np.inf, HOLDS), ([-np.inf, 1.0], -np.inf, 0.0, FAILS),
+])  # fmt: skip
+def test_an_infinite_value_hides_no_other(values, at_least, at_most, grade):
+    """A dead network's log-norm is −∞: a difference from it says nothing of the values that are out of the band."""
+    low, _, high = every(Case("", values, at_least, at_most), 1e-4)
+    assert graded(low, high, at_least, at_most) == grade

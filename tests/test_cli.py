@@ -424,8 +424,8 @@ def test_help_names_the_exit_codes_and_imports_nothing_heavy(tmp_path, command):
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "[]\n")
     text = " ".join(done.stdout.split())
-    assert re.search(r"0 done, 1 a run failed .*, 2 a config, .*, 3 a comparison differs or a claim does not hold, "
-                     r"130 interrupted", text)  # fmt: skip
+    assert re.search(r"0 done, 1 a run failed .*, 2 a config, .*, 3 a comparison differs or a claim does not hold "
+                     r"\(diff, verify\), 130 interrupted", text)  # fmt: skip
     assert "Usage: " in text
 
 

@@ -176,7 +176,7 @@ def assert_only_the_large_block_failed(folder: Path, done: subprocess.CompletedP
     line = rf"^  block normal-i{width}-w{width}-\S+ \(needs about ([\d.]+) GB\): {why}"
     found = re.search(line, done.stderr, re.MULTILINE)
     assert found and estimate / 2 < float(found[1]) < estimate * 2, done.stderr
-    assert done.stderr.endswith("try them again; with fewer --workers each has more memory\n")
+    assert done.stderr.endswith("try them again; fewer --workers, or more --memory, give each more\n")
     assert sorted(harness.load(folder / "results").networks["width"]) == [16, 17, 18]
     assert len(harness.load(folder / "results").manifest["failed"]) == 1
 

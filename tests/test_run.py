@@ -85,6 +85,7 @@ def test_the_size_of_a_turn_changes_no_bit(cache, dtype, monkeypatch):
     layers, networks = run(specs, 3, dtype=dtype)
     monkeypatch.setattr("harness.run.FLIGHT", cache)
     monkeypatch.setattr("harness.turn.FLIGHT", cache)
+    monkeypatch.setattr("harness.turn.TOGETHER", cache)
     again = run(specs, 3, dtype=dtype)
     assert differing(again[0], layers, KEYS) == []
     assert differing(again[1], networks, KEYS[:1]) == []

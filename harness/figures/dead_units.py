@@ -177,7 +177,7 @@ def _caption(prepared: Prepared) -> str:
         _names(prepared, "Not one silent", "dead_fraction"),
         _names(prepared, "Nowhere more than 1 % saturated", "saturated_fraction"),
     ]
-    depths = "All depths: mean over the hidden layers" if prepared.dead["depth"].nunique() > 1 else ""
+    depths = "All depths: mean over the hidden layers that are recorded" if prepared.dead["depth"].nunique() > 1 else ""
     losses = text.losses(prepared.networks, name_activation=len(prepared.activations) > 1)
     above = (
         "Above a dead layer z is exactly 0: silent, but saturated only where Step(0) is 0"
