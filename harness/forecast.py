@@ -15,6 +15,7 @@ from harness.tables import ZERO_UNDER
 from harness.theory import born_dead, born_dead_both_signs, chi_1, critical_sigma_w, mean_field, predict
 from harness.theory.finite_width import LN10
 from harness.theory.layerwise import of
+from harness.theory.mean_field import AT_EDGE
 
 Array = np.ndarray
 
@@ -22,7 +23,7 @@ DECADES = 3.0
 DEEPEST = 1024  # looked at layer by layer; beyond, as the last layers go on, if they are all alike
 ALIKE = 1e-6  # relative difference of their steps
 SINGLE = "none: a single layer"
-NO_ANSWER = "no answer: 1/width is no small parameter here"
+NO_ANSWER = "no answer: theory's expansion in 1/width does not hold here"
 
 
 def spec_of(written: Mapping[str, str | None]) -> NetworkSpec:
@@ -60,8 +61,9 @@ def forecast(spec: NetworkSpec) -> Table:
         *((f"{name} reads 0", _reads_zero(depths, attenuations, under)) for name, under in ZERO_UNDER.items()),
         ("weight scale that would be critical", _critical(spec, slope)),
     ]
+    draws = "draws" if of(spec.activation)[0].silent is None else "draws that are not dead"
     note = (
-        "One sample of unit mean square, a start of about 1 that knows nothing of the weights; medians over draws. "
+        f"One sample of unit mean square, a start of about 1 that knows nothing of the weights; medians over {draws}. "
         f"σ_w = {spec.sigma_w():.6g}, σ_b = {spec.sigma_b(spec.width):.6g}."
     )
     title = f"{spec.activation.label}, {spec.init.label}, width {spec.width}, depth {spec.depth}: predicted, not run"
@@ -78,7 +80,7 @@ def _attenuation(spec: NetworkSpec, slope: float, spread: float) -> str:
 def _dead(spec: NetworkSpec) -> str:
     activation, _ = of(spec.activation)
     if activation.silent is None:
-        return "0: the slope is never 0"
+        return "0: no unit is silent"
     if spec.activation.name != "relu":
         return "no formula; it takes a layer that is saturated throughout"
     layers = [(spec.width, spec.depth - 1), (spec.output_width, int(spec.output == "activation"))]
@@ -116,7 +118,7 @@ def _slope_without_lengths(activation: Activation, sigma_w: float) -> list[tuple
 
 def _infinite_width(chi: float) -> tuple[str, str]:
     """χ₁, in decades a layer, and as the layers in which ‖∂C/∂z‖ changes by e."""
-    at_edge = abs(chi - 1) < 1e-12
+    at_edge = abs(chi - 1) <= AT_EDGE
     scale = "at the edge" if at_edge else f"e-fold in {_layers(2 / abs(log(chi)))}"
     return "at infinite width", f"χ₁ = {chi:.6g}, {_number(log(chi) / (2 * LN10), '+.6f')} decades a layer, {scale}"
 
@@ -168,7 +170,7 @@ def _first_beyond(depths: Array, loss: Array, bound: float) -> float | str:
         return NO_ANSWER
     before, step = loss[-2] - loss[-3], loss[-1] - loss[-2]
     if not abs(step - before) <= ALIKE * abs(step) + 1e-12:
-        return f"not up to depth {depths[known[-1]]:,}, as far as theory reaches"
+        return f"theory ends at depth {depths[known[-1]]:,}"
     return float("inf") if step <= 1e-12 else float(np.ceil(depths[-1] + (bound - loss[-1]) / step))
 
 

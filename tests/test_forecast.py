@@ -78,7 +78,7 @@ def test_what_it_says_of_sigmoid_and_tanh():
     assert first_number(said["at infinite width"].split(",")[1]) == pytest.approx(-0.62699, abs=6e-6)
     assert said["deepest within 3 decades"] == "depth 5"
     assert said["weight scale that would be critical"].startswith("10.1493 (σ_w = 10.1493)")
-    assert said["probability of being dead at birth"] == "0: the slope is never 0"
+    assert said["probability of being dead at birth"] == "0: no unit is silent"
     tanh = cells(spec("tanh", choice("normal", sigma_w=1.3), bias_scale=0.3, depth=50, width=100))
     assert tanh["fixed points of lengths, of angles"] == "q* = 0.607047; c* = 1"
     assert tanh["depth scales of lengths ξ_q, of angles ξ_c"] == "1.338 layers; 16.11 layers"
@@ -86,7 +86,7 @@ def test_what_it_says_of_sigmoid_and_tanh():
 
 def test_where_there_is_no_answer_it_says_why():
     said = cells(spec("softplus", "he_normal", 1.0, 0.0, 300, 20))
-    assert "no answer: 1/width is no small parameter" in said["spread of that over draws"]
+    assert "no answer: theory's expansion in 1/width does not hold here" == said["spread of that over draws"]
     assert "lengths grow without bound" in said["fixed point of lengths"]
     assert said["weight scale that would be critical"].startswith("none: softplus at σ_b = 0: no σ_w has χ₁ = 1")
     alone = cells(spec("relu", depth=1, width=5))
@@ -96,6 +96,11 @@ def test_where_there_is_no_answer_it_says_why():
 def test_one_dimensional_inputs():
     said = cells(spec("relu", depth=11, width=4, input_width=1, output="linear"))["probability of being dead at birth"]
     assert said.startswith("0.4755 for one input; 0.336") and said.endswith("for inputs of both signs (hidden layers)")
+
+
+def test_certain_death(tmp_path):
+    said = good(run("predict", *HE[:4], "--width", 2, "--depth", 1000, cwd=tmp_path))  # where a warning is an error
+    assert re.search(r"being dead at birth +1 for one input", said) and "medians over draws that are not dead." in said
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e300])

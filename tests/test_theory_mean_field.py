@@ -32,6 +32,7 @@ from harness.theory import (
     straight_product,
     straight_slope_product,
 )
+from harness.theory.closed_forms import erf_half_square_difference
 from harness.theory.edge import labelled
 from harness.theory.gauss import expectation, graded, pair_expectation
 from harness.theory.mean_field import product, second_moment, slope_second_moment, straight_slopes
@@ -124,6 +125,23 @@ def test_depth_scales_that_diverge():
         if distance > 1e-5:  # else its departure from 1 is in the rounding of the map
             assert correlation_map(TANH, c, edge * (1 + distance), sqrt(0.05), above.q_star) == pytest.approx(c, 1e-12)
     assert depth_scale(1.0) == float("inf") and depth_scale(exp(-0.5)) == pytest.approx(2)
+
+
+@pytest.mark.parametrize("activation", [ERF, TANH], ids=["erf", "tanh"])
+@pytest.mark.parametrize("distance", [1e-8, 1e-9])
+def test_just_above_the_edge_angles_settle_as_fast_as_gradients_grow(activation, distance):
+    at = mean_field(activation, critical_sigma_w(activation, 0.3) * (1 + distance), 0.3)
+    assert at.chi_1 - 1 > distance / 2 and at.chi_c - 1 == pytest.approx(1 - at.chi_1, rel=0.01)
+
+
+@pytest.mark.parametrize("q", [1e-6, 0.3, 1.0, 20.0, 1e4, 1e20])
+def test_two_values_of_erf_that_hardly_differ(q):
+    for c in (0.0, 1e-10, 0.5, 1 - 1e-6, 1 - 1e-12):
+        with mp.workdps(50):
+            a = 2 * mp.mpf(q) / (1 + 2 * mp.mpf(q))
+            truth = float(2 / mp.pi * (mp.asin(a) - mp.asin(c * a)))
+        assert erf_half_square_difference(q, c) == pytest.approx(truth, rel=1e-14, abs=0)
+    assert erf_half_square_difference(q, 1.0) == 0
 
 
 # Closed forms against quadrature ------------------------------------------------------------------------------------

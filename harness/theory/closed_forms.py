@@ -5,7 +5,7 @@ below·z for z < 0 (ReLU: 1 and 0; linear: 1 and 1). Sources: Cho & Saul 2009, e
 Williams 1997, eq. 11, for the error function.
 """
 
-from math import acos, asin, pi, sqrt
+from math import acos, asin, atan2, pi, sqrt
 
 
 def straight_second_moment(below: float, above: float = 1.0) -> float:
@@ -32,6 +32,18 @@ def erf_second_moment(q: float) -> float:
 def erf_product(q: float, c: float) -> float:
     """E[erf(z₁)erf(z₂)] = (2/π)·arcsin(2cq/(1 + 2q))."""
     return 2 / pi * asin(2 * c * q / (1 + 2 * q))
+
+
+def erf_half_square_difference(q: float, c: float) -> float:
+    """½E[(erf(z₁) − erf(z₂))²] = (2/π)·[arcsin a − arcsin b], a = 2q/(1 + 2q), b = ca, for 0 ≤ c ≤ 1.
+
+    By the sine and the cosine of that bracket, in which nothing cancels, at any q:
+    sine a√(1 − b²) − b√(1 − a²) = a²(1 − c²)/[a√(1 − b²) + b√(1 − a²)]; cosine √(1 − a²)√(1 − b²) + ab.
+    """
+    across = sqrt((1 + 2 * q * (1 - c)) * (1 + 2 * q * (1 + c)))  # (1 + 2q)·√(1 − b²)
+    root = sqrt(1 + 4 * q)  # (1 + 2q)·√(1 − a²)
+    sine = 2 * q * (1 - c) * (1 + c) / (across + c * root)
+    return 2 / pi * atan2(sine, (root * across + c * (2 * q) ** 2) / (1 + 2 * q) ** 2)
 
 
 def erf_slope_product(q: float, c: float) -> float:

@@ -22,6 +22,7 @@ from harness.theory.gauss import expectation, pair_expectation
 LOWEST, HIGHEST, STEP = -60.0, 60.0, 0.5  # of ln q: where fixed points are looked for
 LARGEST = 1e10  # σ_w and σ_b: their squares are within that range
 NEGLIGIBLE = 1e-12  # of a logarithm of two lengths: the quadrature's error
+AT_EDGE = 1e-10  # of χ beside 1: what a pair's quadrature is trusted to
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def depth_scale(chi: float) -> float:
     """−1/ln |χ|: layers in which a departure falls by e; infinite for χ = 1 and beyond, nan for nan."""
     if chi == 0 or isnan(chi):
         return chi
-    return inf if abs(chi) >= 1 - NEGLIGIBLE else -1 / log(abs(chi))
+    return inf if abs(chi) >= 1 - AT_EDGE else -1 / log(abs(chi))
 
 
 # Moments ------------------------------------------------------------------------------------------------------------
@@ -214,7 +215,7 @@ def correlation_fixed_point(activation: Activation, sigma_w: float, sigma_b: flo
     1 where χ₁ ≤ 1, else the root below 1. The map is convex on [0, 1] (its Mehler series has no negative term), so
     (1 − map(c))/(1 − c) rises with c, from at most 1 at 0 to χ₁ at 1; 1 − map is computed without cancellation.
     """
-    if chi_1(activation, sigma_w, q) <= 1 + NEGLIGIBLE:
+    if chi_1(activation, sigma_w, q) <= 1 + AT_EDGE:
         return 1.0
 
     def departure(c: float) -> float:
@@ -231,9 +232,7 @@ def correlation_fixed_point(activation: Activation, sigma_w: float, sigma_b: flo
 def _half_square_difference(activation: Activation, q: float, c: float) -> float:
     """½E[(φ(z₁) − φ(z₂))²] = E[φ²] − E[φφ], every term positive."""
     if activation.name == "erf":
-        return closed_forms.erf_product(q, 1.0) - closed_forms.erf_product(q, c)
-    if activation.homogeneous:
-        return product(activation, q, 1.0) - product(activation, q, c)
+        return closed_forms.erf_half_square_difference(q, c)
 
     def integrand(a, b):
         return np.square(activation.value(a) - activation.value(b)) / 2
