@@ -8,7 +8,7 @@ from harness.lanes import Block, Group, Settings, groups
 from harness.measures import MEASURES
 from harness.sums import by_gram
 from harness.tables import LAYER_COORDINATES
-from harness.turn import FLIGHT, TOGETHER
+from harness.turn import TOGETHER
 
 STATE = 3 * 2**29  # bytes of forward state that a turn keeps for its way back, if one lane does not take more
 
@@ -66,4 +66,4 @@ def fixed_bytes(block: Block, settings: Settings) -> int:
     widest = max(max(spec.input_width, spec.width, spec.output_width) for spec in block.specs)
     sample = replicates * batch * widest * np.dtype(settings.dtype).itemsize
     rows = replicates * sum(spec.depth for spec in block.specs)
-    return 8 * max(TOGETHER, FLIGHT, sample) + 4 * sample + 3 * 8 * (len(MEASURES) + len(LAYER_COORDINATES)) * rows
+    return 8 * max(TOGETHER, sample) + 4 * sample + 3 * 8 * (len(MEASURES) + len(LAYER_COORDINATES)) * rows

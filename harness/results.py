@@ -99,26 +99,25 @@ class Results:
 
     def draw(self) -> list[Path]:
         """Draw the figures that the config as run names, or else all that apply. Returns the files."""
-        names, networks = self.sweep.figures, self.networks
-        require_figures(names or ())
-        some = self.sweep.record_layers is not None
-        chosen = [
-            name
-            for name in (figures.FIGURES if names is None else names)
-            if figures.applies(name, networks.assign(batch=self.sweep.data.batch)) is None
-            and not (some and figures.needs_every_layer(name))
-        ]
+        chosen = [name for name, reason in self._figures().items() if reason is None]
         folder = self.path / FIGURES
         return [path for name in chosen for path in figures.save(name, self.rows, self._shown(name), folder)]
 
     def not_drawn(self) -> list[str]:
         """A line for each figure that the config as run names and that shows nothing of these networks, with why."""
-        networks = self.networks.assign(batch=self.sweep.data.batch)
-        why = {name: figures.applies(name, networks) for name in self.sweep.figures or ()}
+        named = self.sweep.figures or ()
+        return [f"figure {name} is not drawn: {reason}" for name, reason in self._figures().items()
+                if reason and name in named]  # fmt: skip
+
+    def _figures(self) -> dict[str, str | None]:
+        """The figures asked for, or all there are, each with why it shows nothing of these networks, or None."""
+        names, networks = self.sweep.figures, self.networks.assign(batch=self.sweep.data.batch)
+        require_figures(names or ())
+        reasons = {name: figures.applies(name, networks) for name in (figures.FIGURES if names is None else names)}
         if self.sweep.record_layers is not None:
-            why |= {name: "needs every layer, and record_layers leaves some out"
-                    for name in why if figures.needs_every_layer(name)}  # fmt: skip
-        return [f"figure {name} is not drawn: {reason}" for name, reason in why.items() if reason]
+            reasons |= {name: "needs every layer, and record_layers leaves some out"
+                        for name in reasons if figures.needs_every_layer(name)}  # fmt: skip
+        return reasons
 
     def _shown(self, name: str) -> pd.DataFrame:
         """The networks as a figure takes them: with the number of samples, and the weights of single neurons."""
