@@ -40,11 +40,17 @@ class Layer:
 class BackwardLayer:
     """A layer on the way down, with everything the measures need. Leading axis: the networks' depths."""
 
-    r_below: Scaled  # r[k−1], (replicates, lanes, batch, fan_in)
-    grad_r: Scaled  # ∂C/∂r[k], (depths, replicates, lanes, batch, fan_out)
-    delta: Scaled  # ∂C/∂z[k], the same shape
+    r_below: Scaled  # r[k−1], (1, replicates, lanes, batch, fan_in): the same for all depths
+    delta: Scaled  # ∂C/∂z[k], (depths, replicates, lanes, batch, fan_out)
+    largest: Array  # magnitude in delta's mantissa, (depths, replicates, lanes)
     grad_below: Scaled  # ∂C/∂r[k−1], (depths, replicates, lanes, batch, fan_in)
     underflows: Array | None  # (depths, replicates, lanes): phi' is not 0, but below the number format
+
+    def some(self, lanes: slice) -> "BackwardLayer":
+        """Of those lanes alone; `r_below` stays, which is theirs or serves all."""
+        underflows = None if self.underflows is None else self.underflows[..., lanes]
+        delta, grad_below = self.delta.some(lanes), self.grad_below.some(lanes)
+        return BackwardLayer(self.r_below, delta, self.largest[..., lanes], grad_below, underflows)
 
 
 def layer_forward(r: Scaled, W: Weights, b: Scaled | None, activation: Activation) -> Layer:
@@ -89,7 +95,7 @@ def cost_gradient(r: Scaled, y: Scaled, cost: str) -> tuple[Array, Scaled]:
     if cost == "squared":
         error = (r - y).normalised()
         return 2 * error.log10_norm + log10_of(0.5 / batch), error * (1 / batch)
-    products = Scaled(r.mantissa * y.mantissa, r.exponent + y.exponent).normalised()
+    products = (r * y).normalised()
     total = np.abs(products.mantissa.sum(axis=(-2, -1), keepdims=True))
     start = Scaled(np.broadcast_to(y.mantissa, r.mantissa.shape), np.broadcast_to(y.exponent, r.exponent.shape))
     return Scaled(total, products.exponent).log10_norm - log10_of(batch), start * (1 / batch)
@@ -99,7 +105,8 @@ def layer_backward(grad_r: Scaled, layer: Layer, W: Weights, r_below: Scaled) ->
     """One layer down: equations (1) and (2); equation (3) is `weight_gradient` of what this returns."""
     delta, underflows = times_slope(grad_r, layer.slope, can_be_zero=layer.silent is not None)  # (1)
     grad_below = delta @ W.T  # (2)
-    return BackwardLayer(r_below, grad_r, delta, grad_below, underflows)
+    r_below = Scaled(r_below.mantissa[None], r_below.exponent[None])
+    return BackwardLayer(r_below, delta, delta.largest, grad_below, underflows)
 
 
 def weight_gradient(r_below: Scaled, delta: Scaled) -> Scaled:
@@ -160,8 +167,8 @@ def backward(x: Scaled, hidden: Sequence[Layer], heads: Sequence[Head],
             arrived.append(layer.grad_below)
 
 
-def concatenated(parts: Sequence[Scaled]) -> Scaled:
-    """Lanes of several arrays as lanes of one."""
+def concatenated(parts: Sequence[Scaled], axis: int = 0) -> Scaled:
+    """Lanes of several arrays as lanes of one: those of depths, or (axis 1) of one depth."""
     if len(parts) == 1:
         return parts[0]
-    return Scaled(np.concatenate([p.mantissa for p in parts]), np.concatenate([p.exponent for p in parts]))
+    return Scaled(*(np.concatenate(arrays, axis) for arrays in zip(*((p.mantissa, p.exponent) for p in parts))))

@@ -6,7 +6,6 @@ import numpy as np
 
 from harness.lanes import Block, Group, Settings, groups
 from harness.measures import MEASURES
-from harness.sums import by_gram
 from harness.tables import LAYER_COORDINATES
 from harness.turn import TOGETHER
 
@@ -27,22 +26,22 @@ def fit(block: Block, settings: Settings, limit: float = np.inf) -> Fit:
 
     Where even one lane with its draws made again is too much, that is what is returned: `peak` says so.
     """
-    groups_ = groups(block.specs)
-    least = max(lane_state(group, block, settings) for group in groups_)
-    most = max(lane_state(group, block, settings) * (1 if group.scales else len(group.lanes)) for group in groups_)
+    rising = [(lane_state(group, block, settings), 1 if group.scales else len(group.lanes))
+              for group in groups(block.specs)]  # fmt: skip
+    least = max(lane for lane, _ in rising)
     held = fixed_bytes(block, settings) + layer_draws(block, settings)
     draws = int(max(0, min(draws_bytes(block, settings), limit - held - least)))
-    state = int(max(least, min(STATE, most, limit - held - draws)))
+    room = max(least, min(STATE, limit - held - draws))
+    state = max(lane * min(lanes, int(room // lane)) for lane, lanes in rising)
     return Fit(draws, state, held + draws + state)
 
 
 def lane_state(group: Group, block: Block, settings: Settings) -> int:
-    """Forward state of one lane over all replicates: of each layer r[k], phi'(z[k]), silent units and Gram matrix."""
+    """Forward state of one lane over all replicates: of each layer r[k], phi'(z[k]) and silent units."""
     itemsize = np.dtype(settings.dtype).itemsize
     slope = group.activation.slope(np.zeros(1, settings.dtype)).itemsize
     batch, width = settings.data.batch, block.specs[0].width
-    gram = batch**2 * itemsize if by_gram(batch, width, width) else 0
-    layer = batch * width * (itemsize + slope + (group.activation.silent is not None)) + gram
+    layer = batch * width * (itemsize + slope + (group.activation.silent is not None))
     return len(block.replicates) * group.endings[0].depth * layer
 
 

@@ -19,7 +19,7 @@ Array = np.ndarray
 
 def log10_norm_weights(up: UpSums) -> Array:
     """log10 ‖W[k−1]‖_F"""
-    return log10_of(up.weights) / 2 + up.log10_gain
+    return log10_of(up.weights) / 2
 
 
 def log10_rms_outputs(up: UpSums) -> Array:
@@ -52,7 +52,7 @@ def output_cosine(up: UpSums) -> Array:
     return _mean_cosine(up.outputs)
 
 
-# On the way down: (depths, layers, replicates, lanes) ----------------------------------------------------------------
+# On the way down: (layers, depths, replicates, lanes) ----------------------------------------------------------------
 
 
 def log10_grad_weights(down: DownSums) -> Array:
@@ -72,7 +72,7 @@ def log10_grad_preactivations(down: DownSums) -> Array:
 
 def log10_grad_outputs(down: DownSums) -> Array:
     """log10 ‖∂C/∂r[k]‖_F"""
-    return _log10_root(down.grad_r)
+    return _log10_root(down.grad_r)[1:]
 
 
 def log10_max_grad_preactivations(down: DownSums) -> Array:
@@ -82,12 +82,12 @@ def log10_max_grad_preactivations(down: DownSums) -> Array:
 
 def log10_activation_factor(down: DownSums) -> Array:
     """log10 ‖∂C/∂z[k]‖/‖∂C/∂r[k]‖: the share of Step, or of y(1−y)"""
-    return log10_ratio(_log10_root(down.delta), _log10_root(down.grad_r))
+    return log10_ratio(_log10_root(down.delta), _log10_root(down.grad_r)[1:])
 
 
 def log10_weight_factor(down: DownSums) -> Array:
     """log10 ‖∂C/∂r[k−1]‖/‖∂C/∂z[k]‖: the share of the weights"""
-    return log10_ratio(_log10_root(down.grad_below), _log10_root(down.delta))
+    return log10_ratio(_log10_root(down.grad_r)[:-1], _log10_root(down.delta))
 
 
 def delta_cosine(down: DownSums) -> Array:

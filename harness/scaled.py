@@ -7,6 +7,7 @@ A lane is everything but the last two axes, (batch, width).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import log10
@@ -48,8 +49,14 @@ class Scaled:
     def __sub__(self, other: Scaled) -> Scaled:
         return self + Scaled(-other.mantissa, other.exponent)
 
-    def __mul__(self, factor: Array | float) -> Scaled:
+    def __mul__(self, factor: Scaled | Array | float) -> Scaled:
+        if isinstance(factor, Scaled):
+            return Scaled(self.mantissa * factor.mantissa, self.exponent + factor.exponent)
         return Scaled(self.mantissa * factor, self.exponent)
+
+    def some(self, lanes: slice) -> Scaled:
+        """Of those lanes alone."""
+        return Scaled(self.mantissa[..., lanes, :, :], self.exponent[..., lanes])
 
     @cached_property
     def largest(self) -> Array:
@@ -124,17 +131,6 @@ class Weights:
     def T(self) -> Weights:
         return Weights(self.base.swapaxes(-1, -2), self.gain, self.exponent)
 
-    @property
-    def base_squares(self) -> Array:
-        """Sum of squares of the base, (replicates, 1), float64."""
-        base = flat(self.base).astype(np.float64, copy=False)
-        return np.vecdot(base, base)
-
-    @property
-    def log10_gain(self) -> Array:
-        """(lanes,)"""
-        return (0.0 if self.gain is None else log10_of(self.gain)) + self.exponent * LOG10_2
-
 
 def base_alone(base: Array) -> Weights:
     """The base draw itself as weights of one lane."""
@@ -152,6 +148,13 @@ def split(numbers: Array, dtype: np.dtype) -> tuple[Array, Array]:
 def scaled(values: Array) -> Scaled:
     """An ordinary array (…, batch, width) as a scaled one."""
     return Scaled(values.copy(), np.zeros(values.shape[:-2], dtype=np.int64)).normalised()
+
+
+def stacked(parts: Sequence[Array] | Sequence[Scaled]) -> Array | Scaled:
+    """Arrays of several layers as one, (layers, …): where there is one, a view of it."""
+    if isinstance(parts[0], Scaled):
+        return Scaled(stacked([a.mantissa for a in parts]), stacked([a.exponent for a in parts]))
+    return np.stack(parts) if len(parts) > 1 else parts[0][None]
 
 
 def flat(array: Array) -> Array:

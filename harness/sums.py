@@ -4,10 +4,14 @@ Nothing here takes a logarithm: the measures do that, of all layers at once; the
 squares is one of mantissas, and has its exponent beside it: Σ a² = squares · 4^exponent.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from harness.backprop import BackwardLayer, Layer, weight_gradient
-from harness.scaled import CANCELLED, RISKY, Scaled, Weights, any_of, count, flat, largest
+from harness.backprop import BackwardLayer, Layer
+from harness.gram import weight_gradient_squares
+from harness.scaled import CANCELLED, Scaled, any_of, count, flat, largest, stacked
+from harness.superposition import superposed, superposed_squares, superposed_weight_gradient_squares
 
 Array = np.ndarray
 
@@ -55,76 +59,72 @@ class UpSums:
     def __init__(self, layers: int, replicates: int, lanes: int, slopes: int, slope_bound: float):
         shape = (layers, replicates, lanes)
         self.slopes, self.slope_bound = slopes, slope_bound  # how many (unit, sample) pairs there are in a layer
-        self.weights, self.log10_gain = np.zeros(shape), np.zeros(shape)  # squares of W[k−1]'s base; its gain
+        self.weights = np.zeros((layers, replicates, 1))  # squares of the base of W[k−1]
         self.outputs = Samples(*shape)  # r[k]
         self.slope_total, self.slope_squares = np.zeros(shape), Squares(*shape)  # phi'(z[k])
         self.saturated, self.silent = np.zeros(shape), np.zeros(shape)  # (unit, sample) pairs; share of units
 
-    def put(self, k: int, layer: Layer, W: Weights) -> None:
-        self.weights[k], self.log10_gain[k] = W.base_squares, W.log10_gain
-        self.outputs.put_samples(k, layer.r)
-        slope = flat(layer.slope)
+    def put(self, slots: slice, layers: Sequence[Layer], bases: Sequence[Array]) -> None:
+        """Consecutive layers, and the bases of the W that lead to them."""
+        self.weights[slots] = [base_squares(base) for base in bases]
+        self.outputs.put_samples(slots, stacked([layer.r for layer in layers]))
+        slope = stacked([layer.slope for layer in layers])
         if slope.dtype == bool:
-            self.slope_total[k] = ones = count(slope)
-            self.slope_squares.put(k, ones, 0)
-            self.saturated[k] = self.slopes - ones
+            self.slope_total[slots] = ones = count(flat(slope))
+            self.slope_squares.put(slots, ones, 0)
+            self.saturated[slots] = self.slopes - ones
         else:
-            self.slope_total[k] = np.add.reduce(slope, axis=-1, dtype=np.float64)
-            self.slope_squares.put(k, *Scaled(layer.slope, np.zeros_like(layer.r.exponent)).safe_squares)
-            self.saturated[k] = count(np.abs(slope) < SATURATED * self.slope_bound)
-        if layer.silent is not None:
-            self.silent[k] = count(np.logical_and.reduce(layer.silent, axis=-2)) / layer.silent.shape[-1]
+            self.slope_total[slots] = np.add.reduce(flat(slope), axis=-1, dtype=np.float64)
+            exponent = np.zeros(slope.shape[:-2], dtype=np.int64)
+            self.slope_squares.put(slots, *Scaled(slope, exponent).safe_squares)
+            self.saturated[slots] = count(flat(np.abs(slope) < SATURATED * self.slope_bound))
+        if layers[0].silent is not None:
+            silent = stacked([layer.silent for layer in layers])
+            self.silent[slots] = count(np.logical_and.reduce(silent, axis=-2)) / silent.shape[-1]
 
 
 class DownSums:
-    """Of layers on the way down, each (depths, layers, replicates, lanes)."""
+    """Of layers on the way down, each (layers, depths, replicates, lanes)."""
 
-    def __init__(self, *shape: int):
-        self.delta = Samples(*shape)  # ∂C/∂z[k]
-        self.largest = np.zeros(shape)  # of |∂C/∂z[k]|, with its exponent
-        self.grad_r, self.grad_below = Squares(*shape), Squares(*shape)  # ∂C/∂r[k], ∂C/∂r[k−1]
-        self.grad_weights = Squares(*shape)  # ∂C/∂W[k−1]
+    def __init__(self, layers: int, *shape: int):
+        self.delta = Samples(layers, *shape)  # ∂C/∂z[k]
+        self.largest = np.zeros((layers, *shape))  # of |∂C/∂z[k]|, with its exponent
+        self.grad_r = Squares(layers + 1, *shape)  # ∂C/∂r[k], from k = 0
+        self.grad_weights = Squares(layers, *shape)  # ∂C/∂W[k−1]
 
-    def put(self, depths: slice, k: int, layer: BackwardLayer) -> None:
-        slot = depths, k - 1
-        self.delta.put_samples(slot, layer.delta)
-        self.largest[slot] = layer.delta.largest
-        self.grad_r.put(slot, *layer.grad_r.safe_squares)
-        self.grad_below.put(slot, *layer.grad_below.safe_squares)
-        self.grad_weights.put(slot, *weight_gradient_squares(layer.r_below, layer.delta))
+    def start(self, place: int, depth: int, grad_r: Scaled) -> None:
+        """∂C/∂r[depth] of the networks that end there."""
+        self.grad_r.put((depth, place), *grad_r.safe_squares)
+
+    def put(self, lanes: slice, slots: slice, depths: slice, layers: BackwardLayer) -> None:
+        """Consecutive layers of as many depths, the lowest first: what `joined` returns."""
+        where = slots, depths, slice(None), lanes
+        self.delta.put_samples(where, layers.delta)
+        self.largest[where] = layers.largest
+        self.grad_r.put(where, *layers.grad_below.safe_squares)
+        self.grad_weights.put(where, *weight_gradient_squares(layers.r_below, layers.delta))
+
+    def put_superposed(self, lanes: slice, slots: slice, depths: slice, layers: BackwardLayer, factor: Scaled) -> None:
+        """The same of lanes that started from α·a + b, given those two that started from a and from b."""
+        where = slots, depths, slice(None), lanes
+        delta = superposed(layers.delta, factor)
+        self.delta.put_samples(where, delta)
+        self.largest[where] = delta.largest
+        self.grad_r.put(where, *superposed_squares(layers.grad_below, factor))
+        squares = superposed_weight_gradient_squares(layers.r_below, layers.delta, factor, delta)
+        self.grad_weights.put(where, *squares)
 
 
-def weight_gradient_squares(r: Scaled, delta: Scaled) -> tuple[Array, Array]:
-    """‖rᵀδ‖² and its exponent.
-
-    By the Gram matrices, or where the batch is so large that it is cheaper, by forming ∂C/∂W.
-    """
-    if by_gram(*r.mantissa.shape[-2:], delta.mantissa.shape[-1]):
-        return gram_squares(r, delta)
-    return weight_gradient(r, delta).safe_squares
+def joined(layers: Sequence[BackwardLayer]) -> BackwardLayer:
+    """Layers of one shape, (layers, depths, …)."""
+    arrays = zip(*((layer.r_below, layer.delta, layer.largest, layer.grad_below) for layer in layers), strict=True)
+    return BackwardLayer(*map(stacked, arrays), underflows=None)
 
 
-def by_gram(batch: int, fan_in: int, fan_out: int) -> bool:
-    """Whether two Gram matrices take less work than ∂C/∂W."""
-    return batch * (fan_in + fan_out) <= fan_in * fan_out
-
-
-def gram_squares(r: Scaled, delta: Scaled) -> tuple[Array, Array]:
-    """‖rᵀδ‖² = Σ_ij R_ij D_ij with R = r rᵀ and D = δ δᵀ, each (batch, batch): ∂C/∂W is formed only if the sum cancels.
-    """
-    R, D = flat(r.gram), flat(delta.gram)
-    total = np.vecdot(R, D).astype(np.float64, copy=False)
-    cancelled = total <= CANCELLED * r.gram_norm * delta.gram_norm  # at least the sum of the magnitudes
-    cancelled |= total < RISKY[r.mantissa.dtype]  # long samples of r meet short ones of delta: products underflow
-    exponent = r.exponent + delta.exponent
-    if any_of(cancelled):
-        for depth, replicate, lane in zip(*np.nonzero(cancelled & (delta.largest > 0)), strict=True):
-            one = replicate, min(lane, r.exponent.shape[1] - 1)  # one lane of r may serve all of delta
-            below = Scaled(r.mantissa[one][None], r.exponent[one][None])
-            above = Scaled(delta.mantissa[depth, replicate, lane][None], delta.exponent[depth, replicate, lane][None])
-            squares, own = weight_gradient(below, above).safe_squares
-            total[depth, replicate, lane], exponent[depth, replicate, lane] = squares[0], own[0]
-    return total, exponent
+def base_squares(base: Array) -> Array:
+    """Sum of squares of a base (replicates, 1, fan_in, fan_out): (replicates, 1), float64."""
+    base = flat(base).astype(np.float64, copy=False)
+    return np.vecdot(base, base)
 
 
 def cosine_beside_one(a: Array) -> Array:

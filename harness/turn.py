@@ -1,23 +1,26 @@
 """Lanes of one group on their way up and down together, and what is recorded of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from math import log2
 
 import numpy as np
 
 from harness.activations import ACTIVATIONS
-from harness.backprop import Head, Layer, backward, cost_gradient, layer_forward
+from harness.backprop import BackwardLayer, Head, Layer, backward, concatenated, cost_gradient, layer_forward
 from harness.data import draw_batch
 from harness.lanes import Block, Ending, Gains, Group, Settings
 from harness.measures import BACKWARD, FORWARD
 from harness.network import BaseDraws
-from harness.scaled import LOG10_2, Scaled, Weights, any_of, base_alone, scaled, split
-from harness.sums import DownSums, UpSums
+from harness.scaled import Scaled, Weights, any_of, base_alone, scaled, split, stacked
+from harness.sums import DownSums, UpSums, joined
 from harness.tables import OK, Records
 
 Array = np.ndarray
 
 FLIGHT = 2**20  # bytes of an array in flight: lanes run in turns of about this size, so that they stay in cache
 TOGETHER = 2**22  # the same for endings: all of them meet in the lowest layers only
+SUMMED = 2**19  # bytes: small layers are summed by so many at a time, which spares calls
 NEVER = np.iinfo(np.int64).max
 
 
@@ -54,18 +57,23 @@ class SharedDraws:
     def fan_in(self, k: int) -> int:
         return self.input_width if k == 0 else self.width
 
+    def lessened(self, fan_in: int) -> int:
+        """log2 of what the bases are divided by, 2^(about log2 √fan_in), so that products by them keep their size."""
+        return 0 if self.draws.family == "orthogonal" else round(log2(fan_in) / 2)
+
     def hidden(self, k: int) -> Array:
-        """Base of the hidden W[k], (replicates, 1, fan_in, width)."""
+        """Base of the hidden W[k], lessened: (replicates, 1, fan_in, width)."""
         return self._once("hidden", self.draws.hidden, k, self.fan_in(k), self.width)
 
     def output(self, depth: int, output_width: int) -> Array:
-        """Base of an output layer's W, (replicates, 1, fan_in, output_width)."""
+        """Base of an output layer's W, lessened: (replicates, 1, fan_in, output_width)."""
         return self._once("output", self.draws.output, depth, self.fan_in(depth - 1), output_width)
 
     def _once(self, name: str, draw, *key: int) -> Array:
         base = self._made.get((name, *key))
         if base is None:
             base = draw(*key)[:, None]
+            base *= 2.0 ** -self.lessened(base.shape[-2])
             if base.nbytes <= self.keep:
                 self.keep -= base.nbytes
                 self._made[name, *key] = base
@@ -75,9 +83,11 @@ class SharedDraws:
 class Turn:
     """Lanes of one group: up once, then down from all their endings.
 
-    Where the lanes differ by a factor only (`Group.scales`), all is done over the bases alone, and the gains are added
-    to the logarithms: one lane goes up for all of them, and under the linear cost, where all start from y, one comes
-    down. Under the squared cost each starts from its own r − y.
+    The way down is linear, so it goes over the bases alone: the gains are added to the logarithms at the end. Where the
+    lanes differ by a factor only (`Group.scales`), the way up does the same: one lane goes up for all of them. Then they
+    share starts, too: y alone under the linear cost; r and −y under the squared one, but for lanes of scale 1, which
+    have their own r − y, for one start is less than two, and most sweeps have no other scale. How a lane is computed
+    depends on that lane alone, and so do its bits.
     """
 
     def __init__(self, group: Group, shared: SharedDraws, settings: Settings, records: Records):
@@ -85,17 +95,22 @@ class Turn:
         self.replicates = len(records.replicates)
         self.rising = 1 if group.scales else len(group.lanes)  # lanes that go up
         self.one_falls = group.scales and settings.cost == "linear"
-        self.gains: dict[tuple[int, int], tuple[Array, Array]] = {}
+        self.two_fall = group.scales and settings.cost == "squared"
+        self.weights: dict[tuple[int, int], tuple[Array | None, Array]] = {}  # gains and their exponents
 
     def run(self) -> None:
         self._ascend()
-        lane = flight(self.shared.block, self.settings)
-        size = len(self.group.lanes) if self.one_falls or not self.group.scales else max(1, FLIGHT // lane)
-        together = max(1, TOGETHER // (lane * (1 if self.one_falls else min(size, len(self.group.lanes)))))
-        for first in range(0, len(self.group.lanes), size):
-            for place in range(0, len(self.group.endings), together):
-                places = range(place, min(place + together, len(self.group.endings)))
-                self._descend(slice(first, first + size), places)
+        lane, lanes = flight(self.shared.block, self.settings), range(len(self.group.lanes))
+        order = sorted(lanes, key=self._shares_starts)
+        size = max(1, TOGETHER // lane) if self.two_fall else len(order)
+        at_once = max(1, TOGETHER // (lane * (1 if self.one_falls else min(size, len(order)))))
+        for first in range(0, len(order), size):
+            for place in range(0, len(self.group.endings), at_once):
+                places = range(place, min(place + at_once, len(self.group.endings)))
+                self._descend(order[first : first + size], places)
+
+    def _shares_starts(self, lane: int) -> bool:
+        return self.two_fall and self.group.lanes[lane].weight_scale != 1
 
     def _ascend(self) -> None:
         inputs, _ = self.shared.batch(self.group.endings[0].output_width)
@@ -104,57 +119,92 @@ class Turn:
         self.fails = Fails((self.replicates, self.rising), self.settings.data.batch)
         depth = self.group.endings[0].depth - 1
         sums = self._up_sums(depth, self.shared.width)
-        for k in range(depth):
-            W = self._carried(self._weights(k))
-            layer = layer_forward(r, W, self._bias(k), self.group.activation)
-            r = layer.r
-            self.hidden.append(layer)
-            self.fails.note(layer, k + 1)
-            sums.put(k, layer, W)
+        at_once = max(1, SUMMED // (flight(self.shared.block, self.settings) * self.rising))
+        for first in range(0, depth, at_once):
+            bases = []
+            for k in range(first, min(first + at_once, depth)):
+                bases.append(self.shared.hidden(k))
+                layer = layer_forward(r, self._weights(bases[-1]), self._bias(k), self.group.activation)
+                r = layer.r
+                self.hidden.append(layer)
+                self.fails.note(layer, k + 1)
+            sums.put(slice(first, len(self.hidden)), self.hidden[first:], bases)
         self.forward = {name: measure(sums) for name, measure in FORWARD.items()}
 
-    def _descend(self, lanes: slice, places: range) -> None:
-        """The backward passes of some lanes from some endings, deepest first."""
-        heads, costs = zip(*(self._head(self.group.endings[place], lanes) for place in places), strict=True)
-        shape = costs[0].shape  # (replicates, lanes)
-        sums = DownSums(len(heads), heads[0].depth, *shape)
-        slope_fails = np.zeros((len(heads), *shape), dtype=np.int64)
-        for k, first, layer in backward(self.x, self.hidden, heads, lambda k: self._carried(self._weights(k, lanes))):
-            passing = slice(first, first + layer.delta.exponent.shape[0])
-            sums.put(passing, k, layer)
-            if layer.underflows is not None:
-                lost = slope_fails[passing]
-                slope_fails[passing] = np.where(layer.underflows & (lost == 0), k, lost)
+    def _descend(self, lanes: list[int], places: range) -> None:
+        """The backward passes of some lanes, those with starts of their own first, from some endings, deepest first."""
+        endings = [self.group.endings[place] for place in places]
+        heads, costs, grads = zip(*(self._head(ending, lanes) for ending in endings), strict=True)
+        shape = grads[0].exponent.shape  # (replicates, lanes of which sums are taken)
+        sums = DownSums(endings[0].depth, len(endings), *shape)
+        slope_fails = np.zeros((len(endings), *shape), dtype=np.int64)
+        for j, (head, grad_r) in enumerate(zip(heads, grads, strict=True)):
+            sums.start(j, head.depth, grad_r)
+        put = self._put(sums, endings, lanes)
+        passes = backward(self.x, self.hidden, heads, lambda k: base_alone(self.shared.hidden(k)))
+        for lowest, depths, layers in together(passes, shape[1]):
+            put(slice(lowest - 1, lowest - 1 + len(layers)), depths, joined(layers))
+            for k, layer in enumerate(layers, start=lowest):
+                if layer.underflows is not None:
+                    lost = slope_fails[depths]
+                    np.maximum(lost, k, out=lost, where=self._of_lanes(layer.underflows, lanes))
         falling = {name: measure(sums) for name, measure in BACKWARD.items()}
         for j, (place, head, log10_cost) in enumerate(zip(places, heads, costs, strict=True)):
-            ending = self.group.endings[place]
-            columns = self._columns(ending, head, {name: values[j, : head.depth] for name, values in falling.items()})
-            if self.group.scales:
-                log10_cost = self._rescale(columns, log10_cost, self._log_gains(ending, lanes))
-            networks = [lane[place] for lane in self.group.networks[lanes]]
+            columns = self._columns(head, {name: values[: head.depth, j] for name, values in falling.items()})
+            self._add_gains(columns, self._log_gains(endings[j], lanes))
+            networks = [self.group.networks[i][place] for i in lanes]
             self._record(networks, columns, log10_cost, self.fails.of(head), slope_fails[j])
 
-    def _head(self, ending: Ending, lanes: slice) -> tuple[Head, Array]:
-        """The output layer of the networks of one ending, and log10 of their cost."""
+    def _put(self, sums: DownSums, endings: Sequence[Ending], lanes: list[int]) -> Callable:
+        """How layers on the way down are summed, (slots, depths, layers)."""
+        own = self._own(lanes)
+        if own == len(lanes) or self.one_falls:
+            return partial(sums.put, slice(None))
+        alone, shared = slice(0, own), slice(own, None)
+        factors = stacked([self._factor(ending, lanes[shared]) for ending in endings])
+
+        def put(slots: slice, depths: slice, layers: BackwardLayer) -> None:
+            if own:
+                sums.put(alone, slots, depths, layers.some(alone))
+            factor = Scaled(factors.mantissa[depths], factors.exponent[depths])
+            sums.put_superposed(shared, slots, depths, layers.some(shared), factor)
+
+        return put
+
+    def _own(self, lanes: list[int]) -> int:
+        """How many of the lanes have starts of their own."""
+        return sum(not self._shares_starts(i) for i in lanes)
+
+    def _of_lanes(self, holds: Array, lanes: list[int]) -> Array:
+        """What holds of each lane, given what holds of those that come down: of a sum, what holds of either part."""
+        own = self._own(lanes)
+        if own == len(lanes) or self.one_falls:
+            return holds
+        either = np.repeat(holds[..., own:].any(axis=-1, keepdims=True), len(lanes) - own, axis=-1)
+        return np.concatenate([holds[..., :own], either], axis=-1)
+
+    def _head(self, ending: Ending, lanes: list[int]) -> tuple[Head, Array, Scaled]:
+        """The output layer of the networks of one ending with what comes down from it; log10 of their cost; ∂C/∂r[L]."""
         below = self.hidden[ending.depth - 2].r if ending.depth > 1 else self.x
         activation = self.group.activation if ending.output == "activation" else ACTIVATIONS["linear"]()
-        W = self._weights(ending, lanes)
-        layer = layer_forward(below, self._carried(W), self._bias(ending), activation)
-        r = layer.r
-        if self.group.scales and not self.one_falls:
-            power = self._log_gains(ending, lanes).log2_product
-            whole = np.floor(power)
-            factor = np.exp2(power - whole).astype(self.shared.dtype)
-            r = Scaled(r.mantissa * factor[:, None, None], r.exponent + whole.astype(np.int64))
+        base = self.shared.output(ending.depth, ending.output_width)
+        layer = layer_forward(below, self._weights(base), self._bias(ending), activation)
+        r = layer.r * self._factor(ending, lanes) if self.group.scales else layer.r
         _, targets = self.shared.batch(ending.output_width)
         y = self._over_lanes(scaled(targets), r.exponent.shape[1])
         log10_cost, grad_r = cost_gradient(r, y, self.settings.cost)
-        return Head(ending.depth, grad_r, layer, self._carried(W)), log10_cost
+        start, own = grad_r, self._own(lanes)
+        if self.one_falls:
+            start = grad_r = grad_r.some(slice(0, 1))
+        elif own < len(lanes):
+            share = 1 / self.settings.data.batch
+            start = concatenated([grad_r.some(slice(0, own)), layer.r * share, y.some(slice(0, 1)) * -share], axis=1)
+        return Head(ending.depth, start, layer, base_alone(base)), log10_cost, grad_r
 
-    def _columns(self, ending: Ending, head: Head, falling: dict[str, Array]) -> dict[str, Array]:
+    def _columns(self, head: Head, falling: dict[str, Array]) -> dict[str, Array]:
         """Every measure of the networks of one head, (depth, replicates, lanes that went up, or came down)."""
-        sums = self._up_sums(1, ending.output_width)
-        sums.put(0, head.layer, self._carried(head.W))
+        sums = self._up_sums(1, head.W.base.shape[-1])
+        sums.put(slice(0, 1), [head.layer], [head.W.base])
         rising = {name: np.concatenate([self.forward[name][: head.depth - 1], measure(sums)])
                   for name, measure in FORWARD.items()}  # fmt: skip
         return falling | rising
@@ -163,18 +213,19 @@ class Turn:
         slopes = units * self.settings.data.batch
         return UpSums(layers, self.replicates, self.rising, slopes, self.group.activation.slope_bound)
 
-    def _rescale(self, columns: dict[str, Array], log10_cost: Array, gains: Gains) -> Array:
-        """From what the bases alone give to what the lanes are: their gains added; returns log10 of the cost.
+    def _add_gains(self, columns: dict[str, Array], gains: Gains) -> None:
+        """From what the bases alone give to what the lanes are.
 
-        r[k] has the gains of the layers below it, ∂C/∂z[k] those above; under the linear cost the cost has all.
+        ∂C/∂z[k] has the gains of the layers above it; where one lane went up for all, r[k] those of the layers below.
         """
-        added = dict.fromkeys(("log10_grad_biases", "log10_grad_preactivations", "log10_grad_outputs",
-                               "log10_max_grad_preactivations"), gains.above)  # fmt: skip
+        added = dict.fromkeys(("log10_grad_weights", "log10_grad_biases", "log10_grad_preactivations",
+                               "log10_grad_outputs", "log10_max_grad_preactivations"), gains.above)  # fmt: skip
         added |= dict.fromkeys(("log10_norm_weights", "log10_weight_factor"), gains.each)
-        added |= {"log10_rms_outputs": gains.below + gains.each, "log10_grad_weights": gains.below + gains.above}
+        if self.group.scales:
+            added["log10_rms_outputs"] = gains.below + gains.each
+            added["log10_grad_weights"] = gains.below + gains.above
         for name, values in columns.items():
             columns[name] = values + added.get(name, np.zeros_like(gains.each))
-        return log10_cost + gains.log2_product * LOG10_2 if self.one_falls else log10_cost
 
     def _record(self, networks: Sequence[int], columns: dict[str, Array], log10_cost: Array,
                 fails: tuple[Array, Array, Array], slope_fails: Array) -> None:  # fmt: skip
@@ -194,28 +245,33 @@ class Turn:
             ]
             records.blank(n, forward_fails[:, i], lost)
 
-    def _weights(self, k: int | Ending, lanes: slice = slice(None)) -> Weights:
-        """The hidden W[k], or the output layer of an ending."""
-        base = self.shared.output(k.depth, k.output_width) if isinstance(k, Ending) else self.shared.hidden(k)
-        gain, exponent = self._gains(*base.shape[-2:])
-        gain = None if (gain == 1).all() else gain[lanes].astype(self.shared.dtype)
-        return Weights(base, gain, exponent[lanes])
+    def _weights(self, base: Array) -> Weights:
+        """What the lanes go up over: where they differ by a factor only, the base itself."""
+        if self.group.scales:
+            return base_alone(base)
+        fans = base.shape[-2:]
+        if fans not in self.weights:
+            gain, exponent = split(self._gains(*fans), np.dtype(np.float64))
+            gain = (gain * 2.0 ** self.shared.lessened(fans[0])).astype(self.shared.dtype)
+            self.weights[fans] = None if (gain == 1).all() else gain, exponent
+        return Weights(base, *self.weights[fans])
 
-    def _carried(self, W: Weights) -> Weights:
-        """Without its gains, where those are added at the end."""
-        return base_alone(W.base) if self.group.scales else W
+    def _gains(self, *fans: int) -> Array:
+        """Each lane's gain at a layer of these fans, (lanes,)."""
+        return np.array([spec.gain(*fans) for spec in self.group.lanes])
 
-    def _gains(self, *fans: int) -> tuple[Array, Array]:
-        """Each lane's gain at a layer of these fans, (lanes,), float64, and its exponent."""
-        if fans not in self.gains:
-            self.gains[fans] = split(np.array([spec.gain(*fans) for spec in self.group.lanes]), np.dtype(np.float64))
-        return self.gains[fans]
-
-    def _log_gains(self, ending: Ending, lanes: slice) -> Gains:
+    def _log_gains(self, ending: Ending, lanes: list[int]) -> Gains:
         fans = [(self.shared.fan_in(k), self.shared.width) for k in range(min(ending.depth, 2))]
         fans.append((self.shared.fan_in(ending.depth - 1), ending.output_width))
-        gains = [np.log2(gain[lanes]) + exponent[lanes] for gain, exponent in (self._gains(*fan) for fan in fans)]
+        gains = [np.log2(self._gains(*fan)[lanes]) + self.shared.lessened(fan[0]) for fan in fans]
         return Gains(ending.depth, first=gains[0], inner=gains[-2], last=gains[-1])
+
+    def _factor(self, ending: Ending, lanes: list[int]) -> Scaled:
+        """The product of the gains of each lane, (1, lanes, 1, 1)."""
+        power = self._log_gains(ending, lanes).log2_product
+        whole = np.floor(power)
+        mantissa = np.exp2(power - whole).astype(self.shared.dtype)
+        return Scaled(mantissa[None, :, None, None], whole[None].astype(np.int64))
 
     def _bias(self, k: int | Ending) -> Scaled | None:
         """The hidden b[k], or the output layer's, (replicates, lanes, 1, fan_out)."""
@@ -235,6 +291,29 @@ class Turn:
         shape = (self.replicates, lanes, *a.mantissa.shape[-2:])
         mantissa = np.ascontiguousarray(np.broadcast_to(a.mantissa[:, None], shape))
         return Scaled(mantissa, np.broadcast_to(a.exponent[:, None], shape[:2]).copy())
+
+
+def together(passes: Iterable[tuple[int, int, BackwardLayer]],
+             lanes: int) -> Iterator[tuple[int, slice, list[BackwardLayer]]]:  # fmt: skip
+    """Consecutive layers of one shape, as many at a time as make SUMMED bytes: (the lowest, depths, lowest first).
+
+    `lanes` are those of which sums are taken, which may be more than come down.
+    """
+    waiting: list[tuple[tuple, int, BackwardLayer]] = []
+    for k, first, layer in passes:
+        delta = layer.delta.mantissa
+        size = delta.nbytes // delta.shape[-3] * lanes
+        alike = first, delta.shape, layer.r_below.mantissa.shape, layer.grad_below.mantissa.shape
+        if waiting and (alike != waiting[0][0] or size * (len(waiting) + 1) > SUMMED):
+            yield _lowest_first(waiting)
+            waiting = []
+        waiting.append((alike, k, layer))
+    yield _lowest_first(waiting)
+
+
+def _lowest_first(waiting: list[tuple[tuple, int, BackwardLayer]]) -> tuple[int, slice, list[BackwardLayer]]:
+    (first, shape, *_), lowest, _ = waiting[-1]
+    return lowest, slice(first, first + shape[0]), [layer for *_, layer in reversed(waiting)]
 
 
 class Fails:

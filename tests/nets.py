@@ -14,7 +14,7 @@ from harness.measures import BACKWARD, FORWARD, MEASURES
 from harness.network import Choice, NetworkSpec, draw_parameters
 from harness.run import run_block
 from harness.scaled import Scaled, Weights, base_alone
-from harness.sums import DownSums, UpSums
+from harness.sums import DownSums, UpSums, joined
 from harness.tables import OK
 
 # Every activation with its defaults, and those whose parameters change a piece of code.
@@ -89,7 +89,7 @@ def values(a: Scaled) -> np.ndarray:
 
 def propagated(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], x: np.ndarray, y: np.ndarray,
                activation: Activation, cost: str = "squared", output: str = "activation"):  # fmt: skip
-    """Up and down one network by harness.backprop: (log10 of the cost, layers 1 … L up, layers 1 … L down)."""
+    """Up and down one network by harness.backprop: (log10 of the cost, layers 1 … L up, the head, layers 1 … L down)."""
     below, up = lane(x), []
     for k, (W, b) in enumerate(zip(weights, biases, strict=True), start=1):
         phi = activation if output == "activation" or k < len(weights) else ACTIVATIONS["linear"]()
@@ -99,18 +99,21 @@ def propagated(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], x: n
     W = [base_alone(W[None, None]) for W in weights]
     head = Head(len(up), grad_r, up[-1], W[-1])
     down = {k: layer for k, _, layer in backward(lane(x), up[:-1], [head], W.__getitem__)}
-    return float(log10_cost[0, 0]), list(zip(up, W, strict=True)), [down[k] for k in range(1, len(up) + 1)]
+    return float(log10_cost[0, 0]), list(zip(up, W, strict=True)), head, [down[k] for k in range(1, len(up) + 1)]
 
 
-def columns(up: Sequence[tuple[Layer, Weights]], down: Sequence[BackwardLayer]) -> dict[str, np.ndarray]:
+def columns(
+    up: Sequence[tuple[Layer, Weights]], head: Head, down: Sequence[BackwardLayer]
+) -> dict[str, np.ndarray]:
     """Every measure of a network that was propagated, (depth,)."""
-    downs = DownSums(1, len(down), 1, 1)
-    for k, layer in enumerate(down, start=1):
-        downs.put(slice(0, 1), k, layer)
+    downs = DownSums(len(down), 1, 1, 1)
+    downs.start(0, head.depth, head.grad_r)
+    for k, layer in enumerate(down):
+        downs.put(slice(None), slice(k, k + 1), slice(0, 1), joined([layer]))
     rising = []
     for layer, W in up:
         rising.append(UpSums(1, 1, 1, layer.slope[0, 0].size, 1.0))
-        rising[-1].put(0, layer, W)
+        rising[-1].put(slice(0, 1), [layer], [W.base])
     forward = {name: [measure(sums).item() for sums in rising] for name, measure in FORWARD.items()}
     return {name: np.array(column) for name, column in forward.items()} | {
         name: measure(downs).ravel() for name, measure in BACKWARD.items()

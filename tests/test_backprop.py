@@ -27,7 +27,7 @@ from harness.sums import Samples, gram_squares
 def test_one_neuron(W, x, y, at_zero):
     """C = ½(ReLU(Wx) − y)², ∂C/∂W = (ReLU(Wx) − y) · Step(Wx) · x."""
     one = np.ones((1, 1))
-    log10_cost, _, (layer,) = propagated(
+    log10_cost, _, _, (layer,) = propagated(
         [W * one], [np.zeros(1)], x * one, y * one, resolve(choice("relu", at_zero=at_zero))
     )
     step = at_zero if W * x == 0 else float(W * x > 0)
@@ -74,7 +74,7 @@ def smooth_case(activation, depth):
 def check_gradients(activation, cost, output, depth, planted=None):
     """Every parameter and the inputs; `planted` is the activation given to harness."""
     weights, biases, x, y = smooth_case(activation, depth)
-    log10_cost, _, down = propagated(weights, biases, x, y, planted or activation, cost, output)
+    log10_cost, _, _, down = propagated(weights, biases, x, y, planted or activation, cost, output)
     found = [values(weight_gradient(layer.r_below, layer.delta)) for layer in down]
     found += [values(layer.delta).sum(axis=0) for layer in down]
     found.append(values(down[0].grad_below))
@@ -280,8 +280,8 @@ def test_the_recorded_norm_is_that_of_the_gradient(batch, width):
     weights = [rng.normal(size=(width, width)) for _ in range(3)]
     biases = [rng.normal(size=width) for _ in range(3)]
     x, y = rng.normal(size=(2, batch, width))
-    _, up, down = propagated(weights, biases, x, y, resolve(choice("sigmoid")))
-    recorded = columns(up, down)["log10_grad_weights"]
+    _, up, head, down = propagated(weights, biases, x, y, resolve(choice("sigmoid")))
+    recorded = columns(up, head, down)["log10_grad_weights"]
     truth = [norm_of_gradient(values(layer.r_below), values(layer.delta)) for layer in down]
     np.testing.assert_allclose(recorded, truth, rtol=0, atol=1e-13)
 
