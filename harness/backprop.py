@@ -171,4 +171,5 @@ def concatenated(parts: Sequence[Scaled], axis: int = 0) -> Scaled:
     """Lanes of several arrays as lanes of one: those of depths, or (axis 1) of one depth."""
     if len(parts) == 1:
         return parts[0]
-    return Scaled(*(np.concatenate(arrays, axis) for arrays in zip(*((p.mantissa, p.exponent) for p in parts))))
+    mantissas, exponents = [part.mantissa for part in parts], [part.exponent for part in parts]
+    return Scaled(np.concatenate(mantissas, axis), np.concatenate(exponents, axis))

@@ -24,8 +24,7 @@ def by_gram(batch: int, fan_in: int, fan_out: int) -> bool:
 
 
 def gram_squares(r: Scaled, delta: Scaled) -> tuple[Array, Array]:
-    """‖rᵀδ‖² = Σ_ij R_ij D_ij with R = r rᵀ and D = δ δᵀ, each (batch, batch): ∂C/∂W is formed only if the sum cancels.
-    """
+    """‖rᵀδ‖² = Σ_ij R_ij D_ij with R = r rᵀ and D = δ δᵀ, each (batch, batch); ∂C/∂W is formed only if that cancels."""
     R, D = flat(r.gram), flat(delta.gram)
     total = np.vecdot(R, D).astype(np.float64, copy=False)
     cancelled = total <= CANCELLED * r.gram_norm * delta.gram_norm  # at least the sum of the magnitudes

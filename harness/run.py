@@ -4,8 +4,11 @@ from collections.abc import Iterator
 
 from harness.footprint import Fit, fit, lane_state
 from harness.lanes import Block, Group, Settings, groups
+from harness.shared_draws import SharedDraws
 from harness.tables import Records, Tables, tables
-from harness.turn import FLIGHT, SharedDraws, Turn, flight
+from harness.turn import Turn, flight
+
+FLIGHT = 2**20  # bytes of an array in flight: lanes run in turns of about this size, so that they stay in cache
 
 
 def run_block(block: Block, settings: Settings, within: Fit | None = None) -> Tables:

@@ -2,26 +2,23 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from math import log2
 
 import numpy as np
 
 from harness.activations import ACTIVATIONS
 from harness.backprop import BackwardLayer, Head, Layer, backward, concatenated, cost_gradient, layer_forward
-from harness.data import draw_batch
+from harness.fails import Fails
 from harness.lanes import Block, Ending, Gains, Group, Settings
 from harness.measures import BACKWARD, FORWARD
-from harness.network import BaseDraws
-from harness.scaled import Scaled, Weights, any_of, base_alone, scaled, split, stacked
+from harness.scaled import Scaled, Weights, base_alone, scaled, split, stacked
+from harness.shared_draws import SharedDraws
 from harness.sums import DownSums, UpSums, joined
 from harness.tables import OK, Records
 
 Array = np.ndarray
 
-FLIGHT = 2**20  # bytes of an array in flight: lanes run in turns of about this size, so that they stay in cache
-TOGETHER = 2**22  # the same for endings: all of them meet in the lowest layers only
+TOGETHER = 2**22  # bytes of an array on the way down: so many endings come down at once, that all meet in low layers
 SUMMED = 2**19  # bytes: small layers are summed by so many at a time, which spares calls
-NEVER = np.iinfo(np.int64).max
 
 
 def flight(block: Block, settings: Settings) -> int:
@@ -29,65 +26,14 @@ def flight(block: Block, settings: Settings) -> int:
     return len(block.replicates) * settings.data.batch * block.specs[0].width * np.dtype(settings.dtype).itemsize
 
 
-class SharedDraws:
-    """Inputs, targets and base draws of a block, made once; beyond `keep` bytes, again whenever they are asked for."""
-
-    def __init__(self, block: Block, settings: Settings, keep: int):
-        self.block, self.settings, self.keep = block, settings, keep
-        self.dtype = np.dtype(settings.dtype)
-        self.draws = BaseDraws(settings.seed, block.specs[0].family, block.replicates, self.dtype)
-        self.width, self.input_width = block.specs[0].width, block.specs[0].input_width
-        self._made: dict[tuple, Array] = {}
-
-    def batch(self, output_width: int) -> tuple[Array, Array]:
-        """Inputs (replicates, batch, input_width) and targets (replicates, batch, output_width)."""
-        s = self.settings
-        key = ("batch", output_width)
-        if key not in self._made:
-            self._made[key] = draw_batch(
-                s.data, s.seed, self.block.replicates, self.input_width, output_width, self.dtype
-            )
-        return self._made[key]
-
-    def log10_rms_inputs(self) -> Array:
-        """Over units and batch, (replicates,)."""
-        inputs, _ = self.batch(self.block.specs[0].output_width)
-        return scaled(inputs.astype(np.float64)).log10_norm - np.log10(inputs[0].size) / 2
-
-    def fan_in(self, k: int) -> int:
-        return self.input_width if k == 0 else self.width
-
-    def lessened(self, fan_in: int) -> int:
-        """log2 of what the bases are divided by, 2^(about log2 √fan_in), so that products by them keep their size."""
-        return 0 if self.draws.family == "orthogonal" else round(log2(fan_in) / 2)
-
-    def hidden(self, k: int) -> Array:
-        """Base of the hidden W[k], lessened: (replicates, 1, fan_in, width)."""
-        return self._once("hidden", self.draws.hidden, k, self.fan_in(k), self.width)
-
-    def output(self, depth: int, output_width: int) -> Array:
-        """Base of an output layer's W, lessened: (replicates, 1, fan_in, output_width)."""
-        return self._once("output", self.draws.output, depth, self.fan_in(depth - 1), output_width)
-
-    def _once(self, name: str, draw, *key: int) -> Array:
-        base = self._made.get((name, *key))
-        if base is None:
-            base = draw(*key)[:, None]
-            base *= 2.0 ** -self.lessened(base.shape[-2])
-            if base.nbytes <= self.keep:
-                self.keep -= base.nbytes
-                self._made[name, *key] = base
-        return base
-
-
 class Turn:
     """Lanes of one group: up once, then down from all their endings.
 
     The way down is linear, so it goes over the bases alone: the gains are added to the logarithms at the end. Where the
-    lanes differ by a factor only (`Group.scales`), the way up does the same: one lane goes up for all of them. Then they
-    share starts, too: y alone under the linear cost; r and −y under the squared one, but for lanes of scale 1, which
-    have their own r − y, for one start is less than two, and most sweeps have no other scale. How a lane is computed
-    depends on that lane alone, and so do its bits.
+    lanes differ by a factor only (`Group.scales`), so does the way up: one lane goes up for all of them. Those lanes
+    share starts, too: y alone under the linear cost; under the squared one r and −y (`harness.superposition`), but for
+    lanes of scale 1, which have their own r − y: one start is less than two, and most sweeps have no other scale. How a
+    lane is computed depends on that lane alone, and so do its bits.
     """
 
     def __init__(self, group: Group, shared: SharedDraws, settings: Settings, records: Records):
@@ -184,7 +130,7 @@ class Turn:
         return np.concatenate([holds[..., :own], either], axis=-1)
 
     def _head(self, ending: Ending, lanes: list[int]) -> tuple[Head, Array, Scaled]:
-        """The output layer of the networks of one ending with what comes down from it; log10 of their cost; ∂C/∂r[L]."""
+        """The output layer of the networks of one ending, with what comes down from it; log10 cost; their ∂C/∂r[L]."""
         below = self.hidden[ending.depth - 2].r if ending.depth > 1 else self.x
         activation = self.group.activation if ending.output == "activation" else ACTIVATIONS["linear"]()
         base = self.shared.output(ending.depth, ending.output_width)
@@ -314,33 +260,3 @@ def together(passes: Iterable[tuple[int, int, BackwardLayer]],
 def _lowest_first(waiting: list[tuple[tuple, int, BackwardLayer]]) -> tuple[int, slice, list[BackwardLayer]]:
     (first, shape, *_), lowest, _ = waiting[-1]
     return lowest, slice(first, first + shape[0]), [layer for *_, layer in reversed(waiting)]
-
-
-class Fails:
-    """Where on the way up a lane left the number format, and where each of its samples met a wholly silent layer."""
-
-    def __init__(self, shape: tuple[int, int], batch: int):
-        self.at = np.full(shape, NEVER)  # first layer that overflows or underflows
-        self.text = np.full(shape, "", dtype=object)
-        self.silent_at = np.full((*shape, batch), NEVER)
-
-    def note(self, layer: Layer, k: int) -> None:
-        for condition, what in ((layer.overflows, "overflows"), (layer.underflows, "underflows")):
-            if condition is not None:
-                new = condition & (self.at == NEVER)
-                self.at[new] = k
-                self.text[new] = f"forward pass {what} at layer {k}"
-        if layer.silent is not None:
-            silent = np.logical_and.reduce(layer.silent, axis=-1)
-            if any_of(silent):
-                self.silent_at[silent & (self.silent_at == NEVER)] = k
-
-    def of(self, head: Head) -> tuple[Array, Array, Array]:
-        """For the networks of one depth: layer of failure, dead_from_layer (0: never), what failed: as `at`."""
-        ours = Fails(self.at.shape, self.silent_at.shape[-1])
-        hidden = self.at < head.depth
-        ours.at[hidden], ours.text[hidden] = self.at[hidden], self.text[hidden]
-        ours.silent_at[:] = np.where(self.silent_at < head.depth, self.silent_at, NEVER)
-        ours.note(head.layer, head.depth)
-        dead_from = ours.silent_at.max(axis=-1)  # by then every sample has met one
-        return np.where(ours.at == NEVER, 0, ours.at), np.where(dead_from == NEVER, 0, dead_from), ours.text

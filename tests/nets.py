@@ -89,7 +89,7 @@ def values(a: Scaled) -> np.ndarray:
 
 def propagated(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], x: np.ndarray, y: np.ndarray,
                activation: Activation, cost: str = "squared", output: str = "activation"):  # fmt: skip
-    """Up and down one network by harness.backprop: (log10 of the cost, layers 1 … L up, the head, layers 1 … L down)."""
+    """Up and down one network by harness.backprop: (log10 cost, layers 1 … L up, the head, layers 1 … L down)."""
     below, up = lane(x), []
     for k, (W, b) in enumerate(zip(weights, biases, strict=True), start=1):
         phi = activation if output == "activation" or k < len(weights) else ACTIVATIONS["linear"]()

@@ -12,10 +12,11 @@ import pytest
 from nets import CHOICES, choice, columns, label, lane, profile, propagated, run, spec, values
 
 from harness.backprop import weight_gradient
+from harness.gram import gram_squares
 from harness.lanes import resolve
 from harness.measures import FORWARD, MEASURES, _mean_cosine
 from harness.scaled import LOG10_2, Scaled, scaled
-from harness.sums import Samples, gram_squares
+from harness.sums import Samples
 
 # One neuron ---------------------------------------------------------------------------------------------------------
 

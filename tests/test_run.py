@@ -84,8 +84,8 @@ def test_the_size_of_a_turn_changes_no_bit(cache, dtype, monkeypatch):
     specs = [spec(a, i, 1.1, 0.1, depth=d) for a, i, d in product(("relu", "gelu"), NORMAL, (1, 2, 9))]
     layers, networks = run(specs, 3, dtype=dtype)
     monkeypatch.setattr("harness.run.FLIGHT", cache)
-    monkeypatch.setattr("harness.turn.FLIGHT", cache)
     monkeypatch.setattr("harness.turn.TOGETHER", cache)
+    monkeypatch.setattr("harness.turn.SUMMED", cache)
     again = run(specs, 3, dtype=dtype)
     assert differing(again[0], layers, KEYS) == []
     assert differing(again[1], networks, KEYS[:1]) == []
