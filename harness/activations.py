@@ -6,11 +6,11 @@ An entry in ACTIVATIONS is a function: its arguments are the parameters a config
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from math import exp, pi, sqrt
+from math import pi, sqrt
 from typing import Literal
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 Array = np.ndarray
 Function = Callable[[Array], Array]
@@ -114,7 +114,7 @@ def erf() -> Activation:
 def elu(alpha: float = 1.0) -> Activation:
     if not alpha > 0:
         raise ValueError(f"alpha must be positive, not {alpha:g}")
-    return _elu("elu", alpha, 1.0, f"z, or {alpha:g}·(e^z − 1) below 0; Clevert et al. 2016")
+    return _elu("elu", alpha, 1.0, "z, or alpha·(e^z − 1) below 0; Clevert et al. 2016")
 
 
 def selu() -> Activation:
@@ -155,8 +155,7 @@ def silu() -> Activation:
     def slope(z: Array) -> Array:
         return _sigmoid(z) + z * _sigmoid_slope(z)
 
-    # phi'' = 0 at z·tanh(z/2) = 2, where the slope is largest.
-    top = optimize.brentq(lambda z: z * (1 - exp(-z)) / (1 + exp(-z)) - 2, 1, 4, xtol=1e-15)
+    top = 2.3993572805154677  # phi'' = 0 at z·tanh(z/2) = 2, where the slope is largest
     return Activation("silu", value, slope, float(slope(np.array([top]))[0]), "z·sigmoid(z); Elfwing et al. 2018")
 
 
