@@ -53,16 +53,15 @@ def test_rows_on_the_disk_are_the_rows_of_the_frame(swept, depths, span):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("most", [1, 50])
-def test_figures_of_pieces_are_the_figures_of_the_whole(swept, tmp_path, monkeypatch, most):
+@pytest.mark.parametrize("name", ["step_against_sigmoid", "gradient_profile", "dead_units"])  # others take no layers
+def test_figures_of_pieces_are_the_figures_of_the_whole(swept, tmp_path, monkeypatch, name):
     """To the byte, wherever the cuts are; 1: every layer of every depth is a piece."""
-    for name in ("step_against_sigmoid", "gradient_profile", "dead_units"):  # the others take nothing from layers
-        whole = write(figures.figure(name), swept.layers, swept.networks, tmp_path / "whole", "", "")
-        with monkeypatch.context() as changed:
-            changed.setattr(pieces, "MOST_ROWS", most)
-            cut = write(figures.figure(name), swept.rows, swept.networks, tmp_path / "cut", "", "")
+    whole = write(figures.figure(name), swept.layers, swept.networks, tmp_path / "whole", "", "")
+    for most in (1, 50):
+        monkeypatch.setattr(pieces, "MOST_ROWS", most)
+        cut = write(figures.figure(name), swept.rows, swept.networks, tmp_path / "cut", "", "")
         for one, other in zip(whole, cut, strict=True):
-            assert one.read_bytes() == other.read_bytes(), name
+            assert one.read_bytes() == other.read_bytes(), most
 
 
 def test_only_the_columns_that_are_asked_for_are_read(swept, tmp_path):

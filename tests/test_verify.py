@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from command import ROOT, good, run
+from command import ROOT, forked, good
 from typer.testing import CliRunner
 
 from harness import verify
@@ -169,12 +169,12 @@ def test_options_that_cannot_be(options, said, checkout):
 @pytest.mark.slow
 def test_the_command_itself(checkout):
     """In a process of its own: sweep prints the verdicts and keeps them, show repeats them."""
-    swept = good(run("sweep", "configs/small.yaml", "--set", "replicates=100", cwd=checkout))
+    swept = good(forked("sweep", "configs/small.yaml", "--set", "replicates=100", cwd=checkout))
     assert "slope: Its slope is the predicted one." in swept
     assert "1 of 1 claims hold" in swept
     assert json.loads((checkout / "results/small/claims.json").read_text())["claims"][0]["grade"] == "holds"
-    assert "1 of 1 claims hold" in good(run("show", "results/small", cwd=checkout))
-    done = run("verify", "smal", cwd=checkout)
+    assert "1 of 1 claims hold" in good(forked("show", "results/small", cwd=checkout))
+    done = forked("verify", "smal", cwd=checkout)
     assert (done.returncode, done.stderr) == (2, "there is no experiment 'smal'; did you mean 'small'?\n")
 
 
