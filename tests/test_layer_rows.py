@@ -19,7 +19,8 @@ from harness.layer_rows import Rows, over_layers, take
 
 SWEPT = {
     "name": "swept",
-    "network": {"activation": ["relu", "sigmoid"], "init": ["he_normal", "he_uniform"], "bias_scale": 10, "depth": [1, 3, 12], "width": 3},
+    "network": {"activation": ["relu", "sigmoid"], "init": ["he_normal", "he_uniform"], "bias_scale": 10,
+                "depth": [1, 3, 12], "width": 3},
     "data": {"batch": 3}, "replicates": 5, "figures": [],
 }  # fmt: skip
 
