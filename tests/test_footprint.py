@@ -69,7 +69,7 @@ def test_what_scales_alike_goes_up_as_one_lane():
 
 DEEP = {
     "lanes": [spec(a, weight_scale=s, depth=400, width=128) for a in ("tanh", "relu") for s in (0.5, 1.0, 1.5, 2.0)],
-    "draws": [spec("sigmoid", depth=1000, width=128)],
+    "draws": [spec("sigmoid", depth=2000, width=128)],
     "endings": [spec(choice("leaky_relu", negative_slope=0.2), depth=d, width=100) for d in range(10, 200, 5)],
 }  # fmt: skip
 
