@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 import traceback
+import warnings
 
 import rich.console
 import rich.table
@@ -25,7 +26,10 @@ SECONDS = 60  # after which a command is ended by SIGALRM
 
 def command(arguments: list[str], folder: str, changes: dict[str, str]) -> tuple[int, str, str]:
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        child = os.fork()
+        with warnings.catch_warnings():
+            # Python 3.12 and newer warn of threads: pyarrow has one, of its memory pool, that lets itself be forked
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
         if child == 0:
             signal.alarm(SECONDS)
             os.setsid()
