@@ -75,6 +75,7 @@ def _first_draws() -> str:
     return digest.hexdigest()
 
 
+@cache  # a package's metadata is parsed for it, README and all: hundredths of a second
 def _version(package: str) -> str | None:
     try:
         return metadata.version(package)

@@ -1,5 +1,6 @@
 """The real command in a process of its own, for the tests that run it."""
 
+import atexit
 import contextlib
 import json
 import os
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -75,6 +77,25 @@ def run(*arguments: object, cwd: Path, **changes: str | None) -> subprocess.Comp
     return ended(start(*arguments, cwd=cwd, **changes))
 
 
+@cache
+def _imported() -> subprocess.Popen:
+    """The process that commands are forked from."""
+    process = subprocess.Popen([sys.executable, ROOT / "tests/forked.py"], env=environment(OPENBLAS_NUM_THREADS="1"),
+                               text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
+    atexit.register(process.communicate)  # closes its input, at which it ends
+    return process
+
+
+def forked(*arguments: object, cwd: Path, **changes: str) -> subprocess.CompletedProcess:
+    """As `run`, but for the second of imports: in a process forked from one that has made them.
+
+    For what a command says and writes. How it starts, how it ends by a signal, its workers, and what surrounds it
+    (terminal, locale, threads) is for `run` and `start`.
+    """
+    print(json.dumps([[*map(str, arguments)], str(cwd), changes]), file=_imported().stdin, flush=True)
+    return subprocess.CompletedProcess(arguments, *json.loads(_imported().stdout.readline()))
+
+
 MEASURE = """
 import json, os, sys
 into, *command = sys.argv[1:]
@@ -96,11 +117,6 @@ def measured(*command: object, cwd: Path) -> tuple[subprocess.CompletedProcess, 
                               stderr=subprocess.STDOUT, timeout=120)  # fmt: skip
         code, seconds, megabytes = json.loads(into.read_text())
     return subprocess.CompletedProcess(command, code, done.stdout), seconds, megabytes
-
-
-def together(*commands: tuple, cwd: Path) -> list[subprocess.CompletedProcess]:
-    """Several commands that have nothing to do with each other, side by side."""
-    return [ended(process) for process in [start(*command, cwd=cwd) for command in commands]]
 
 
 def said(done: subprocess.CompletedProcess) -> str:

@@ -1,7 +1,7 @@
-"""Run as a script: commands one after the other, each in a process forked from this one, which has imported all of it.
+"""Run as a script: the command, again and again, each time in a process forked from this one, which has imported all.
 
-That spares each the second of imports. Reads JSON from standard input, [[arguments, {variable: value}], …]; prints
-JSON, [[exit code, or minus the signal, standard output, standard error], …].
+That spares each the second of imports. Reads a line of JSON for each, [arguments, folder, {variable: value}]; answers
+with one, [exit code, or minus the signal, standard output, standard error]; ends with its standard input.
 """
 
 import json
@@ -10,18 +10,32 @@ import signal
 import sys
 import tempfile
 import traceback
+import warnings
+
+import rich.console
+import rich.table
 
 import harness.figures.page
+import harness.figures.pairs
 import harness.results
+import harness.verdicts
 from harness import cli, driver
 
+SECONDS = 60  # after which a command is ended by SIGALRM
 
-def command(arguments: list[str], changes: dict[str, str]) -> tuple[int, str, str]:
+
+def command(arguments: list[str], folder: str, changes: dict[str, str]) -> tuple[int, str, str]:
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        child = os.fork()
+        with warnings.catch_warnings():
+            # Python 3.12 and newer warn of threads: pyarrow has one, of its memory pool, that lets itself be forked
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
         if child == 0:
-            os.dup2(out.fileno(), 1)
-            os.dup2(err.fileno(), 2)
+            signal.alarm(SECONDS)
+            os.setsid()
+            os.chdir(folder)
+            for place, file in enumerate((os.open(os.devnull, os.O_RDONLY), out.fileno(), err.fileno())):
+                os.dup2(file, place)
             os.environ.update(changes)
             os._exit(code_of(arguments))
         _, status = os.waitpid(child, 0)
@@ -45,6 +59,7 @@ def code_of(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    assert driver and harness.results  # imported, and so in every child
+    assert driver and harness and rich  # imported, and so in every child
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    print(json.dumps([command(*asked) for asked in json.load(sys.stdin)]))
+    for line in sys.stdin:
+        print(json.dumps(command(*json.loads(line))), flush=True)

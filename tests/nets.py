@@ -176,10 +176,13 @@ def faults(layers: pd.DataFrame, networks: pd.DataFrame, batch: int = 4) -> list
 
 def _network_faults(layers: pd.DataFrame, networks: pd.DataFrame) -> list[str]:
     found = []
-    by_network = dict(list(layers.groupby("network", observed=True)))
+    rows = layers.sort_values("layer")
+    places = rows.groupby("network", observed=True).indices
+    columns = {name: rows[name].to_numpy() for name in ("layer", "log10_grad_preactivations", "log10_grad_weights",
+                                                        "log10_activation_factor", "log10_weight_factor")}  # fmt: skip
     for row in networks.itertuples():
-        mine = by_network[row.network].sort_values("layer")
-        delta = mine["log10_grad_preactivations"].to_numpy()
+        mine = {name: column[places[row.network]] for name, column in columns.items()}
+        delta = mine["log10_grad_preactivations"]
         name = f"{row.network} ({row.activation}, {row.status})"
         dead, ok = not np.isnan(row.dead_from_layer), row.status == OK
         if list(mine["layer"]) != list(range(1, row.depth + 1)):
@@ -190,7 +193,7 @@ def _network_faults(layers: pd.DataFrame, networks: pd.DataFrame) -> list[str]:
             found.append(f"{name}: dead from layer {row.dead_from_layer}, regime {row.regime}")
         if ok and dead < (delta[0] == -np.inf):
             found.append(f"{name}: not dead, and no gradient at layer 1")
-        if dead and mine["log10_grad_weights"].iloc[0] != -np.inf:  # its biases may have one, by Step(0) = 1
+        if dead and mine["log10_grad_weights"][0] != -np.inf:  # its biases may have one, by Step(0) = 1
             found.append(f"{name}: dead from layer {row.dead_from_layer}, and a gradient at layer 1")
         if ok and row.regime is None:
             found.append(f"{name}: no regime")

@@ -20,15 +20,15 @@ SMALLEST = {
     "step_at_zero": ("step_at_zero", ()),
     "depth": ("depth", ("network.depth=[1, 2, 128]", "data.batch=4", "replicates=24")),
     "weight_scale": ("weight_scale", ("network.weight_scale=[0.25, 1, 16]", "network.depth=128")),
-    "weight_edges": ("weight_scale", ()),
-    "init": ("init", ("network.depth=128",)),
-    "dead_units": ("dead_units", ("network.depth=100", "network.width=256", "replicates=32")),
+    "weight_edges": ("weight_scale", ("network.width=100", "replicates=64")),
+    "init": ("init", ("network.depth=96", "network.width=100")),
+    "dead_units": ("dead_units", ("network.depth=100", "network.width=128", "replicates=32")),
     "born_dead": ("dead_units", ("network.depth=[2, 3, 6]", "network.width=[1, 2, 3]", "replicates=4000")),
     "born_dead_signs": ("dead_units", ("network.depth=[2, 3, 6]", "network.width=[1, 2, 3]", "replicates=4000")),
-    "thousand_layers": ("thousand_layers", ("network.depth=[1000, 10000]", "replicates=12")),
+    "thousand_layers": ("thousand_layers", ("network.depth=[1000, 10000]", "network.width=22", "replicates=12")),
     "finite_width": ("finite_width", ("cases=[{width: 20, depth: [11, 21, 41]}]",)),
     "finite_width_squared": ("finite_width", ("cases=[{width: 20, depth: [11, 21, 41]}]",)),
-    "attenuation_beyond": ("attenuation_beyond", ("network.depth=64",)),
+    "attenuation_beyond": ("attenuation_beyond", ("network.depth=64", "replicates=40")),
 }
 
 

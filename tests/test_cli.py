@@ -1,4 +1,7 @@
-"""The `harness` command as a user runs it: a process of its own, in a folder of its own."""
+"""The `harness` command as a user runs it: a process of its own, in a folder of its own.
+
+Where a test asks only what a command says and writes, that process is forked from one that has imported everything.
+"""
 
 import json
 import os
@@ -25,11 +28,11 @@ from command import (
     ended,
     environment,
     files,
+    forked,
     good,
     parts,
     run,
     start,
-    together,
     within,
 )
 
@@ -114,7 +117,7 @@ def test_the_config_as_run_names_every_default_and_runs_the_same_sweep(folder):
     assert as_run["network"]["activation"][0] == {"name": "relu", "at_zero": 1}
     assert (as_run["dtype"], as_run["cost"], as_run["thresholds"]) == ("float64", "squared", {"decades": 3.0})
     shutil.copy(written, folder / "again.yaml")
-    good(run("sweep", "again.yaml", "--out", "again", cwd=folder))
+    good(forked("sweep", "again.yaml", "--out", "again", cwd=folder))
     assert (folder / "again/config.yaml").read_bytes() == written.read_bytes()
     assert {name: kept[2] for name, kept in parts(folder / "again").items()} == {
         name: kept[2] for name, kept in parts(folder / "results/tiny").items()
@@ -126,7 +129,7 @@ def test_a_second_run_computes_nothing_and_draws_again(folder):
     before, figure = parts(results), (results / "figures/gradient_profile.png").read_bytes()
     for path in (results / "figures").iterdir():
         path.unlink()
-    assert "relu" in good(run("sweep", "tiny.yaml", cwd=folder))
+    assert "relu" in good(forked("sweep", "tiny.yaml", cwd=folder))
     assert json.loads((results / "manifest.json").read_text())["last_run"]["networks"] == 0
     assert parts(results) == before
     assert (results / "figures/gradient_profile.png").read_bytes() == figure
@@ -136,11 +139,8 @@ def test_a_second_run_computes_nothing_and_draws_again(folder):
 def test_more_replicates_compute_only_the_new_ones_and_end_where_one_run_does(folder):
     results = folder / "results/tiny"
     before = parts(results)
-    more, at_once = together(
-        ("sweep", "tiny.yaml", "--replicates", 5, "--set", "figures=[gradient_profile]"),
-        ("sweep", "tiny.yaml", "--replicates", 5, "--out", "once"),
-        cwd=folder,
-    )
+    more = forked("sweep", "tiny.yaml", "--replicates", 5, "--set", "figures=[gradient_profile]", cwd=folder)
+    at_once = forked("sweep", "tiny.yaml", "--replicates", 5, "--out", "once", cwd=folder)
     assert "Medians over 5 replicates" in good(more)
     good(at_once)
     assert json.loads((results / "manifest.json").read_text())["last_run"]["networks"] == 3 * 4
@@ -151,11 +151,9 @@ def test_more_replicates_compute_only_the_new_ones_and_end_where_one_run_does(fo
 
 def test_another_config_is_refused_by_its_differences_and_touches_nothing(folder):
     before = files(folder)
-    fewer, other = together(
-        ("sweep", "tiny.yaml", "--replicates", 1),
-        ("sweep", "tiny.yaml", "--replicates", 3, "--set", "network.width=16", "--set", "seed=7"),
-        cwd=folder,
-    )
+    fewer = forked("sweep", "tiny.yaml", "--replicates", 1, cwd=folder)
+    change = ("--set", "network.width=16", "--set", "seed=7")
+    other = forked("sweep", "tiny.yaml", "--replicates", 3, *change, cwd=folder)
     assert (fewer.returncode, fewer.stdout) == (2, "")
     assert fewer.stderr == (
         "results/tiny holds the results of another config:\n  replicates: 2 -> 1\n"
@@ -172,7 +170,7 @@ def test_fresh_starts_over_and_leaves_what_is_not_ours(folder):
     for stale in ("claims.json", "figures/phase_diagram.png"):
         (results / stale).write_text("of the sweep before")
     before = parts(results)
-    good(run("sweep", "tiny.yaml", "--fresh", "--set", "network.width=9", cwd=folder))
+    good(forked("sweep", "tiny.yaml", "--fresh", "--set", "network.width=9", cwd=folder))
     assert not set(parts(results)) & set(before)
     assert set(harness.load(results).networks["width"]) == {9}
     assert (results / "notes.txt").read_text() == "mine"
@@ -192,7 +190,7 @@ def test_a_place_that_holds_something_else_is_refused(tmp_path, fresh, place):
         (out / "config.yaml").write_text("mine")  # a name that others use too
         (out / "figures/mine.png").write_text("mine")
     before = files(tmp_path)
-    done = run("sweep", "tiny.yaml", "--out", out, *fresh, cwd=tmp_path)
+    done = forked("sweep", "tiny.yaml", "--out", out, *fresh, cwd=tmp_path)
     what = "a file, not a folder" if place == "file" else "not a results folder, and not empty"
     assert (done.returncode, done.stderr) == (2, f"{out}: {what}; choose another with --out\n")
     assert files(tmp_path) == before
@@ -201,7 +199,7 @@ def test_a_place_that_holds_something_else_is_refused(tmp_path, fresh, place):
 def test_set_changes_the_config(tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY)
     change = ["--set", "network.depth=[2, 4]", "--set", "data.batch=5", "--set", "cost=linear"]
-    good(run("sweep", "tiny.yaml", *change, "--out", "b", cwd=tmp_path))
+    good(forked("sweep", "tiny.yaml", *change, "--out", "b", cwd=tmp_path))
     as_run = yaml.safe_load((tmp_path / "b/config.yaml").read_text())
     assert (as_run["network"]["depth"], as_run["data"]["batch"], as_run["cost"]) == ([2, 4], 5, "linear")
     assert sorted(set(harness.load(tmp_path / "b").networks["depth"])) == [2, 4]
@@ -211,7 +209,7 @@ def test_set_changes_the_config(tmp_path):
 def test_every_wrong_set_is_told_at_once(tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY)
     change = ["--set", "nonsense", "--set", "network.widht=3", "--set", "network.depth=0", "--set", "seed=[1"]
-    done = run("sweep", "tiny.yaml", *change, cwd=tmp_path)
+    done = forked("sweep", "tiny.yaml", *change, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert [line.split(": ")[0] for line in done.stderr.splitlines()] == [
         "--set nonsense", "--set network.widht=3", "--set network.depth=0", "--set seed=[1"]  # fmt: skip
@@ -233,7 +231,8 @@ figures: []
 @pytest.mark.slow
 def test_tables_do_not_depend_on_the_number_of_workers(tmp_path):
     (tmp_path / "blocks.yaml").write_text(BLOCKS)
-    said = [good(run("sweep", "blocks.yaml", "--workers", n, "--out", f"w{n}", cwd=tmp_path)) for n in (1, 2)]
+    said = [good(command("sweep", "blocks.yaml", "--workers", n, "--out", f"w{n}", cwd=tmp_path))
+            for n, command in ((1, forked), (2, run))]  # fmt: skip
     one, two = ({name: kept[2] for name, kept in parts(tmp_path / f"w{n}").items()} for n in (1, 2))
     assert len(one) == 2 * 4  # two families, two widths
     assert one == two
@@ -244,7 +243,7 @@ def test_tables_do_not_depend_on_the_number_of_workers(tmp_path):
 @pytest.mark.parametrize("workers", ["0", "-1", "1.5", "many", ""])
 def test_a_number_of_workers_that_is_none_is_refused(tmp_path, workers):
     (tmp_path / "tiny.yaml").write_text(TINY)
-    done = run("sweep", "tiny.yaml", f"--workers={workers}", cwd=tmp_path)
+    done = forked("sweep", "tiny.yaml", f"--workers={workers}", cwd=tmp_path)
     assert done.returncode == 2
     assert f"{workers!r} is not a number of workers; use 1 or more, or auto" in " ".join(done.stderr.split())
     assert list(tmp_path.iterdir()) == [tmp_path / "tiny.yaml"]
@@ -256,7 +255,7 @@ def test_a_dry_run_says_the_plan_and_writes_nothing(tmp_path):
     (tmp_path / "experiments/small.py").write_text('"""Small is enough."""\n\nFIGURES = ("gradient_profile",)\n')
     (tmp_path / "configs/tiny.yaml").write_text(TINY.replace("figures: []", "experiment: small"))
     before = files(tmp_path)
-    text = good(run("sweep", "configs/tiny.yaml", "--dry-run", "--workers", 2, "--replicates", 30_000, cwd=tmp_path))
+    text = good(forked("sweep", "configs/tiny.yaml", "--dry-run", "--workers", 2, "--replicates", 30_000, cwd=tmp_path))
     plan = dict(re.split(r":\s+", line) for line in text.splitlines())
     assert plan["results folder"] == "results/tiny"
     assert plan["networks"] == "120,000"
@@ -272,10 +271,10 @@ def test_a_dry_run_says_the_plan_and_writes_nothing(tmp_path):
 
 @pytest.mark.slow
 def test_show_says_the_summary_again_of_the_networks_that_are_chosen(folder):
-    commands = [("show", "results/tiny"), *(("show", "results/tiny", "--where", where) for where in (
-        "depth == 3 and activation == 'sigmoid'", "depth =", "depth == 4", "deepness == 3", "depth"))]  # fmt: skip
+    conditions = ("depth == 3 and activation == 'sigmoid'", "depth =", "depth == 4", "deepness == 3", "depth")
     before = files(folder)
-    everything, chosen, *wrong = together(*commands, cwd=folder)
+    everything = forked("show", "results/tiny", cwd=folder)
+    chosen, *wrong = (forked("show", "results/tiny", "--where", where, cwd=folder) for where in conditions)
     assert "relu" in good(everything) and "sigmoid" in everything.stdout
     assert "sigmoid" in good(chosen) and "relu" not in chosen.stdout and "healthy 3" in chosen.stdout
     assert [(done.returncode, done.stdout) for done in wrong] == [(2, "")] * 4
@@ -291,7 +290,7 @@ def test_plot_draws_again(folder):
     figures = folder / "results/tiny/figures"
     before = {path.name: path.read_bytes() for path in figures.iterdir()}
     shutil.rmtree(figures)
-    text = good(run("plot", "results/tiny", cwd=folder))
+    text = good(forked("plot", "results/tiny", cwd=folder))
     assert sorted(text.split()) == [f"results/tiny/figures/gradient_profile.{kind}" for kind in ("png", "svg")]
     assert {path.name: path.read_bytes() for path in figures.iterdir()} == before
 
@@ -305,9 +304,8 @@ def test_diff_says_where_and_by_how_much(folder):
         rewrite(folder / name, results, lambda layers: layers.assign(slope_mean=layers["slope_mean"] + change))  # noqa: B023
     shutil.copytree(a, folder / "short")
     rewrite(folder / "short", results, lambda layers: layers[layers["layer"] < 3])
-    same, near, far, strict, short = together(
-        ("diff", a, a), ("diff", a, "near"), ("diff", a, "far"), ("diff", a, "near", "--tolerance", 1e-14),
-        ("diff", a, "short"), cwd=folder)  # fmt: skip
+    same, near, far, short = (forked("diff", a, b, cwd=folder) for b in (a, "near", "far", "short"))
+    strict = forked("diff", a, "near", "--tolerance", 1e-14, cwd=folder)
     assert good(same) == "identical\n"
     assert good(near).splitlines()[-1] == "within tolerance"
     where = r"layers\.slope_mean: 16 rows differ, by at most 1e-12, at \w+-\d, layer \d: 0\.\d+ and 0\.\d+"
@@ -335,7 +333,7 @@ def rewrite(folder: Path, results, change) -> None:
 @pytest.mark.parametrize("command", ["show", "plot", "diff"])
 def test_a_folder_without_results_is_refused(tmp_path, command):
     names = ["nothing", "nothing"] if command == "diff" else ["nothing"]
-    done = run(command, *names, cwd=tmp_path)
+    done = forked(command, *names, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         "nothing: no results here (no config.yaml); give the folder that `harness sweep` wrote\n"
@@ -343,7 +341,7 @@ def test_a_folder_without_results_is_refused(tmp_path, command):
 
 
 def test_list_names_everything_there_is_with_a_line_each():
-    text = good(run("list", cwd=ROOT))
+    text = good(forked("list", cwd=ROOT))
     rows = {line.split()[0]: line for line in text.splitlines() if line.startswith("  ") and line.strip()}
     experiments = [path.stem for path in (ROOT / "experiments").glob("*.py")]
     assert experiments
@@ -354,11 +352,11 @@ def test_list_names_everything_there_is_with_a_line_each():
 
 
 def test_list_works_anywhere(tmp_path):
-    assert "relu" in good(run("list", cwd=tmp_path))
+    assert "relu" in good(forked("list", cwd=tmp_path))
 
 
 def test_schema_is_the_one_that_the_shipped_configs_point_at(tmp_path):
-    text = good(run("schema", cwd=tmp_path))
+    text = good(forked("schema", cwd=tmp_path))
     assert json.loads(text)["$schema"].startswith("https://json-schema.org/")
     assert text == (ROOT / "configs/schema.json").read_text(encoding="utf-8")
 
@@ -394,7 +392,7 @@ def test_a_config_that_cannot_be_used_ends_with_its_place_and_writes_nothing(tmp
     if text is not None:
         (tmp_path / "bad.yaml").write_text(text)
     before = files(tmp_path)
-    done = run("sweep", "bad.yaml", cwd=tmp_path)
+    done = forked("sweep", "bad.yaml", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr
     assert done.stderr.splitlines() == (lines or done.stderr.splitlines()[:1])
@@ -430,7 +428,7 @@ def test_help_names_the_exit_codes_and_imports_nothing_heavy(tmp_path, command):
 
 
 def test_an_option_that_does_not_exist_is_refused(tmp_path):
-    done = run("sweep", "tiny.yaml", "--depth", "3", cwd=tmp_path)
+    done = forked("sweep", "tiny.yaml", "--depth", "3", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "No such option: --depth" in done.stderr
 

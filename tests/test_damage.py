@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 from command import (
     HARNESS,
-    ROOT,
     TINY,
     alive,
     end_all,
     ended,
     environment,
     files,
+    forked,
     good,
     measured,
     parts,
@@ -48,13 +48,8 @@ ENDLESS = TINY.replace("[1, 3]", "100000").replace("width: 8", "width: 512")  # 
 def commands(*asked: tuple, cwd: Path) -> list[tuple[int, str, str]]:
     """Commands, each in a process of its own; (arguments, {variable: value}) or arguments alone."""
     listed = [one if isinstance(one[-1], dict) else (one, {}) for one in asked]
-    done = subprocess.run(
-        [sys.executable, ROOT / "tests/forked.py"], cwd=cwd, env=environment(OPENBLAS_NUM_THREADS="1"), text=True,
-        input=json.dumps([[list(map(str, arguments)), changes] for arguments, changes in listed]), capture_output=True,
-        timeout=240,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return [tuple(result) for result in json.loads(done.stdout)]
+    done = [forked(*arguments, cwd=cwd, **changes) for arguments, changes in listed]
+    return [(one.returncode, one.stdout, one.stderr) for one in done]
 
 
 def kept(folder: Path) -> dict[str, bytes]:
@@ -116,7 +111,7 @@ def test_a_sweep_killed_while_a_figure_is_written_goes_on_as_if_nothing_had_been
     (tmp_path / "c.yaml").write_text(DRAWN)
     points = [f"gradient_profile.png-{step}" for step in store.STEPS]
     killed_and_run_again(points, ("sweep", "c.yaml"), tmp_path)
-    good(run("sweep", "c.yaml", "--out", "expected", cwd=tmp_path))
+    good(forked("sweep", "c.yaml", "--out", "expected", cwd=tmp_path))
     for point in points:
         assert kept(tmp_path / point) == kept(tmp_path / "expected"), point
 
@@ -182,7 +177,7 @@ def test_a_limit_on_the_size_of_files_is_said_and_gone_on_from(undisturbed, tmp_
     assert (done.returncode, done.stdout) == (1, "")
     assert ": cannot be written: File too large: it takes " in done.stderr and "Traceback" not in done.stderr
     assert kept(tmp_path / "r").items() < kept(undisturbed / "two").items()
-    good(run("sweep", undisturbed / "c.yaml", "--out", "r", cwd=tmp_path))
+    good(forked("sweep", undisturbed / "c.yaml", "--out", "r", cwd=tmp_path))
     assert kept(tmp_path / "r") == kept(undisturbed / "two")
 
 
@@ -214,7 +209,7 @@ def test_an_immutable_folder_is_refused_before_anything_is_computed(tmp_path):
         pytest.skip("this file system, or this user, makes no folder immutable (chattr +i)")
     try:
         (tmp_path / "c.yaml").write_text(ENDLESS)
-        done = run("sweep", "c.yaml", "--allow-large", "--out", "r", cwd=tmp_path)
+        done = forked("sweep", "c.yaml", "--allow-large", "--out", "r", cwd=tmp_path)
     finally:
         subprocess.run(["chattr", "-i", tmp_path / "r"], check=True)
     assert (done.returncode, done.stdout) == (2, "")
@@ -467,7 +462,7 @@ def test_a_lock_ends_with_its_process_even_where_its_workers_live_on(holder, tmp
     holder.wait()
     assert len(alive(holder.pid)) >= 2  # workers, which are stopped and hear nothing
     (tmp_path / "c.yaml").write_text(TINY)
-    good(run("sweep", "c.yaml", "--fresh", "--out", "r", cwd=tmp_path))
+    good(forked("sweep", "c.yaml", "--fresh", "--out", "r", cwd=tmp_path))
     assert len(harness.load(tmp_path / "r").networks) == 8
 
 

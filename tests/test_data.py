@@ -105,6 +105,13 @@ def write_npz(path, **arrays):
     np.savez_compressed(path, allow_pickle=True, **arrays)
 
 
+def write_zeros(path, shape):
+    """As np.savez_compressed does it, at a third of the time."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with archive.open("inputs.npy", "w") as file:
+            np.lib.format.write_array(file, np.zeros(shape, np.int8))
+
+
 def write_csv(path, text):
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
 
@@ -171,9 +178,9 @@ REFUSED = {
                            f"column 0: .inf in row 1; {FILL}"),
     "npy sparse": ("a.npy", lambda path: sparse(path, 10**9 + 1),
                    "1000 MB of data, more than 1000 MB; take fewer rows"),
-    "npz bomb": ("a.npz", lambda path: write_npz(path, inputs=np.zeros((1100, 1000, 1000), np.int8)),
+    "npz bomb": ("a.npz", lambda path: write_zeros(path, (1100, 1000, 1000)),
                  "1100 MB of data, more than 1000 MB; take fewer rows"),
-    "npz small numbers": ("a.npz", lambda path: write_npz(path, inputs=np.zeros((130_000, 1000), np.int8)),
+    "npz small numbers": ("a.npz", lambda path: write_zeros(path, (130_000, 1000)),
                           "1040 MB of data, more than 1000 MB; take fewer rows"),
     "npz other names": ("a.npz", lambda path: write_npz(path, x=TABLE, y=TABLE),
                         "holds 'x', 'y'; an .npz has inputs, and may have labels"),
@@ -219,7 +226,8 @@ REFUSED = {
     "parquet nan": ("a.parquet", lambda path: write_parquet(path, a=[1.0, np.nan]),
                     f"column 'a': .nan in row 2; {FILL}"),
     "parquet no rows": ("a.parquet", lambda path: write_parquet(path, a=np.zeros(0)), "has no rows"),
-    "parquet columns": ("a.parquet", lambda path: write_parquet(path, **{f"a{i}": [1.0] for i in range(100_001)}),
+    "parquet columns": ("a.parquet", lambda path: parquet.write_metadata(
+        pa.schema([(f"a{i}", pa.float64()) for i in range(100_001)]), path),  # no rows, which would be said next
                         "100,001 columns, more than 100,000; take fewer"),
     "parquet torn": ("a.parquet", lambda path: path.write_bytes(b"PAR1"),
                      "cannot be read: Parquet file size is 4 bytes, smaller than the minimum file footer (8 bytes)"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import HARNESS, TINY, environment, files, good, measured, run
+from command import HARNESS, TINY, environment, files, forked, good, measured, run
 
 import harness
 from harness import config, data, driver
@@ -160,12 +160,12 @@ def checkout(folder: Path, text: str = RUNS) -> Path:
 
 @pytest.mark.slow
 def test_a_questions_file_is_run_in_the_users_own_checkout_and_its_path_is_printed(tmp_path):
-    said = good(run("sweep", checkout(tmp_path), cwd=tmp_path))
+    said = good(forked("sweep", checkout(tmp_path), cwd=tmp_path))
     assert said.startswith(f"{tmp_path}/experiments/mine.py: A sentence.\n")
     assert (tmp_path / "experiments/ran").exists()
     (tmp_path / "experiments/ran").unlink()
     for command in ("show", "plot"):  # who reads results runs nobody's file
-        good(run(command, "results/tiny", cwd=tmp_path))
+        good(forked(command, "results/tiny", cwd=tmp_path))
     assert not (tmp_path / "experiments/ran").exists()
 
 
@@ -209,7 +209,7 @@ def test_a_questions_file_that_fails_is_said_to(tmp_path, monkeypatch):
 def test_a_questions_sentence_reaches_the_terminal_as_text(tmp_path):
     """Escapes that would colour, retitle or clear a terminal, and markup that rich would read."""
     sentence = "\\x1b[31mred\\x1b]0;title\\x07 $\\\\frac{1}{0}$ [bold]b[/bold] \\u202e:smile: " + "x" * 5000
-    said = good(run("sweep", checkout(tmp_path, f'"""{sentence}"""\nFIGURES = ()\n'), cwd=tmp_path))
+    said = good(forked("sweep", checkout(tmp_path, f'"""{sentence}"""\nFIGURES = ()\n'), cwd=tmp_path))
     line = said.splitlines()[0]
     assert all(character.isprintable() for character in line)
     assert "red" in line and "[bold]b[/bold]" in line and ":smile:" in line and "$\\frac{1}{0}$" in line

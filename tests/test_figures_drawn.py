@@ -144,7 +144,8 @@ HOSTILE = (
 
 @pytest.mark.parametrize("name", USUAL)
 def test_labels_are_shown_as_text(name, tmp_path):
-    layers, networks = sweep(activations=HOSTILE, inits=("$a_b^c$", "]]>&amp;"), scales=(0.5, 1.0), depths=(2, 5))
+    scales = (0.5, 1.0) if name == "phase_diagram" else (1.0,)  # it has no other panels than those of activations
+    layers, networks = sweep(activations=HOSTILE, inits=("$a_b^c$", "]]>&amp;"), scales=scales, depths=(2, 5))
     png, svg = figures.save(name, layers, networks, tmp_path, title="$x$ \x00 <t>", sentence="y" * 500)
     assert png.stat().st_size > 5000
     minidom.parse(str(svg))  # well-formed
@@ -213,14 +214,13 @@ assert "matplotlib.pyplot" not in sys.modules, "pyplot was imported"
 
 
 def test_bytes_are_the_same_in_this_process_and_in_another(tmp_path):
-    tables = sweep(scales=(0.5, 1.0, 2.0), depths=(2, 8), replicates=4)
+    tables = sweep(scales=(0.5, 1.0), depths=(2, 8), replicates=4)
     for name, table in zip(("layers", "networks"), tables, strict=True):
         table.to_pickle(tmp_path / name)
-    hashes = []
-    for folder in ("a", "b"):
-        paths = [path for name in USUAL for path in figures.save(name, *tables, tmp_path / folder)]
-        hashes.append([f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in paths])
-    command = [sys.executable, "-c", BYTES, tmp_path, tmp_path / "c", *sys.path]
+    figures.save(USUAL[-1], *tables, tmp_path)  # here it is drawn twice, and the others in another order than there
+    paths = [path for name in reversed(USUAL) for path in figures.save(name, *tables, tmp_path / "here")]
+    here = [f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in paths]
+    command = [sys.executable, "-c", BYTES, tmp_path, tmp_path / "there", *sys.path]
     other = subprocess.run(command, capture_output=True, text=True, check=False)
     assert other.returncode == 0, other.stderr
-    assert hashes[0] == hashes[1] == other.stdout.splitlines()
+    assert sorted(here) == sorted(other.stdout.splitlines()) and len(here) == 2 * len(USUAL)

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from command import good, run
+from command import forked, good
 from nets import choice, spec
 
 from harness.errors import ConfigError
@@ -27,7 +27,7 @@ def first_number(text):
 
 
 def test_the_example_of_the_readme(tmp_path):
-    said = good(run("predict", *HE, cwd=tmp_path))
+    said = good(forked("predict", *HE, cwd=tmp_path))
     assert "relu, he_normal, width 128, depth 100: predicted, not run" in said
     law = gaussian_relu(128, 2**0.5)
     for what, value in (
@@ -44,10 +44,10 @@ def test_the_example_of_the_readme(tmp_path):
 
 
 def test_every_option_as_in_a_config(tmp_path):
-    said = good(run("predict", "--activation", "{name: leaky_relu, negative_slope: 0.1}", "--init",
-                    "{name: normal, sigma_w: 1.5}", "--width", "1e2", "--depth", 20, "--weight-scale", 0.9,
-                    "--bias-scale", 0.1, "--input-width", 7, "--output-width", 3, "--output", "linear",
-                    cwd=tmp_path))  # fmt: skip
+    said = good(forked("predict", "--activation", "{name: leaky_relu, negative_slope: 0.1}", "--init",
+                       "{name: normal, sigma_w: 1.5}", "--width", "1e2", "--depth", 20, "--weight-scale", 0.9,
+                       "--bias-scale", 0.1, "--input-width", 7, "--output-width", 3, "--output", "linear",
+                       cwd=tmp_path))  # fmt: skip
     assert "leaky_relu(negative_slope=0.1), normal(sigma_w=1.5), width 100, depth 20" in said
     assert "σ_w = 1.35, σ_b = 0.1." in said
 
@@ -62,7 +62,7 @@ def test_every_option_as_in_a_config(tmp_path):
     (HE[:6], "Missing option '--depth'"),
 ])  # fmt: skip
 def test_nonsense_ends_with_2_and_says_what_to_do(options, text, tmp_path):
-    done = run("predict", *options, cwd=tmp_path)
+    done = forked("predict", *options, cwd=tmp_path)
     assert done.returncode == 2 and text in done.stderr and "Traceback" not in done.stderr
 
 
@@ -99,7 +99,7 @@ def test_one_dimensional_inputs():
 
 
 def test_certain_death(tmp_path):
-    said = good(run("predict", *HE[:4], "--width", 2, "--depth", 1000, cwd=tmp_path))  # where a warning is an error
+    said = good(forked("predict", *HE[:4], "--width", 2, "--depth", 1000, cwd=tmp_path))  # where a warning is an error
     assert re.search(r"being dead at birth +1 for one input", said) and "medians over draws that are not dead." in said
 
 

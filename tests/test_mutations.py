@@ -26,7 +26,7 @@ MUTANTS = {  # what is swapped in: the file, its text, what stands in its place,
         "store.py",
         '    return None if path.stem.endswith(f"-{digest[:HASH_DIGITS]}") else',
         "    return None if path.stat().st_size else",
-        "test_damage.py::test_a_part_with_one_byte_changed_anywhere_is_found_named_and_computed_again",
+        "test_store.py::test_a_damaged_part_is_named_by_who_reads_and_computed_again[layers-flipped]",
     ),
     "a checksum that is never compared": (
         "store.py",

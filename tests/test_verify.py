@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from command import ROOT, good, run
+from command import ROOT, forked, good
 from typer.testing import CliRunner
 
 from harness import verify
@@ -51,6 +51,23 @@ def checkout(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Where the results of one run stay."""
+    return tmp_path_factory.mktemp("kept") / "results"
+
+
+@pytest.fixture
+def verified(checkout, kept):
+    """The same with a reference, and the run that it was written from; it is run once for all tests."""
+    if not kept.exists():
+        invoke("--update-reference")
+        shutil.copytree("results", kept)
+    else:
+        shutil.copytree(kept, "results")
+    return checkout
+
+
 def invoke(*arguments, code=0):
     """The command in this process, where its engine can be changed; what it printed."""
     done = CliRunner().invoke(app, ["verify", "--workers", "1", *arguments])
@@ -86,20 +103,18 @@ def test_verify_needs_a_reference_then_finds_it_identical(checkout):
     assert written["sweeps"][0]["claims"][0]["error_rate"] == 1e-4
 
 
-def test_a_wrong_engine_fails(checkout, monkeypatch):
+def test_a_wrong_engine_fails(verified, monkeypatch):
     """A slope 2 % off: the claim fails, the reference differs, exit code 3, and it is said by how much."""
-    invoke("--update-reference")
     shutil.rmtree("results/verify")
     monkeypatch.setitem(ACTIVATIONS, "relu", wrong_relu)
     said = invoke("--markdown", "page.md", code=3)
     assert "0 of 1 claims hold; 1 fail; references: 1 differs" in said
     assert "log10_gradient_gain: 1 rows differ, by at most 0.688" in said  # 80 layers of log10 1.02
-    assert "| **fails** |" in (checkout / "page.md").read_text()
+    assert "| **fails** |" in (verified / "page.md").read_text()
 
 
-def test_a_wrong_reference_differs(checkout):
-    invoke("--update-reference")
-    path = checkout / "results/reference/full/small.json"
+def test_a_wrong_reference_differs(verified):
+    path = verified / "results/reference/full/small.json"
     path.write_text(path.read_text().replace('"sha256": "', '"sha256": "0'))
     assert "references: 1 differs" in invoke(code=3)
 
@@ -111,18 +126,16 @@ def test_sizes_have_references_of_their_own(checkout):
     assert "replicates: 100" in (checkout / "results/verify/ci/small/config.yaml").read_text()
 
 
-def test_an_updated_reference_says_what_changed(checkout):
-    invoke("--update-reference")
-    config = checkout / "configs/small.yaml"
+def test_an_updated_reference_says_what_changed(verified):
+    config = verified / "configs/small.yaml"
     config.write_text(config.read_text() + "seed: 1\n")
     said = invoke("--update-reference")
     assert "written, differs to the one before" in said
     assert "log10_cost: 1 rows differ, by at most" in said
 
 
-def test_finished_blocks_are_not_computed_again_unless_the_code_is_other(checkout, monkeypatch):
-    invoke("--update-reference")
-    part = next((checkout / "results/verify/full/small/layers").glob("*.parquet"))
+def test_finished_blocks_are_not_computed_again_unless_the_code_is_other(verified, monkeypatch):
+    part = next((verified / "results/verify/full/small/layers").glob("*.parquet"))
     before = part.stat().st_mtime_ns
     invoke()
     assert part.stat().st_mtime_ns == before
@@ -169,12 +182,12 @@ def test_options_that_cannot_be(options, said, checkout):
 @pytest.mark.slow
 def test_the_command_itself(checkout):
     """In a process of its own: sweep prints the verdicts and keeps them, show repeats them."""
-    swept = good(run("sweep", "configs/small.yaml", "--set", "replicates=100", cwd=checkout))
+    swept = good(forked("sweep", "configs/small.yaml", "--set", "replicates=100", cwd=checkout))
     assert "slope: Its slope is the predicted one." in swept
     assert "1 of 1 claims hold" in swept
     assert json.loads((checkout / "results/small/claims.json").read_text())["claims"][0]["grade"] == "holds"
-    assert "1 of 1 claims hold" in good(run("show", "results/small", cwd=checkout))
-    done = run("verify", "smal", cwd=checkout)
+    assert "1 of 1 claims hold" in good(forked("show", "results/small", cwd=checkout))
+    done = forked("verify", "smal", cwd=checkout)
     assert (done.returncode, done.stderr) == (2, "there is no experiment 'smal'; did you mean 'small'?\n")
 
 

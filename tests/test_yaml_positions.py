@@ -91,9 +91,9 @@ UNREADABLE = {
 
 @pytest.mark.parametrize("content, line, column, text", UNREADABLE.values(), ids=UNREADABLE.keys())
 def test_what_cannot_be_read_is_named_with_its_place(content, line, column, text):
-    began = time.perf_counter()
+    began = time.process_time()
     document = read(content)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     assert not document.readable and document.data is None
     assert [(f.line, f.column, f.text) for f in document.faults] == [(line, column, text)]
 
