@@ -48,16 +48,18 @@ class Results:
 
     @cached_property
     def neurons(self) -> pd.DataFrame:
-        """`networks` with the weight W, input x and target y of each; of a sweep of single neurons.
+        """The single neurons among `networks`, with the weight W, input x and target y of each.
 
-        Raises ResultsError for any other sweep.
+        Raises ResultsError where there are none.
         """
         data = self.sweep.data_spec()
-        if not all(is_neuron(spec, data) for spec in self._specs.values()):
-            raise ResultsError(f"{self.path}: not single neurons, of depth, widths and batch 1 and without biases")
-        drawn = neurons(self._specs.values(), data, self.sweep.seed, self.sweep.replicates).set_index("network")
-        found = drawn.loc[self.networks["network"].astype(str)]
-        return self.networks.assign(**{name: found[name].array for name in found})
+        specs = [spec for spec in self._specs.values() if is_neuron(spec, data)]
+        if not specs:
+            raise ResultsError(f"{self.path}: no single neurons, of depth, widths and batch 1 and without biases")
+        drawn = neurons(specs, data, self.sweep.seed, self.sweep.replicates).set_index("network")
+        networks = self.networks[self.networks["network"].astype(str).isin(drawn.index)]
+        found = drawn.loc[networks["network"].astype(str)]
+        return networks.assign(**{name: found[name].array for name in found})
 
     @cached_property
     def manifest(self) -> dict:

@@ -376,9 +376,13 @@ BAD = {
     "batch 0": (GOOD + "data: {batch: 0}\n", "3:15: data.batch: 0 is not a batch; use 1 or more"),
     "batch over rows": (GOOD + "data: {inputs: digits, batch: 1798}\n",
                         "3:31: data.batch: 1798 is more than the 1797 rows of digits; use 1797 or less"),
+    "layers too deep": (GOOD + "record_layers: [77, 80]\n",
+                        "3:16: record_layers: no network has layer 77, the deepest has 8; list layers up to that, "
+                        "or write all"),
     "labels of gaussian": (GOOD + "data: {targets: labels}\n",
                            "3:17: data.targets: labels, but 'gaussian' has none; use inputs: digits, "
-                           "or a file with labels"),
+                           "or a file with classes: integers in a column label (.csv, .parquet), "
+                           "an array labels (.npz)"),
     "digits and width": (with_key("input_width", "32") + "data: {inputs: digits}\n",
                          "7:16: network.input_width: 32, but digits has 64 features; remove input_width"),
     "digits and a range": (with_key("input_width", "{from: 8, to: 64, steps: 2}") + "data: {inputs: digits}\n",
@@ -449,7 +453,8 @@ BAD = {
              "5:10: network.depth: 0 is not a depth; use 1 or more",
              "7:3: network.width: given twice, on line 6 and on line 7; keep one",
              "8:15: data.batch: 0 is not a batch; use 1 or more",
-             "8:27: data.targets: labels, but 'gaussian' has none; use inputs: digits, or a file with labels",
+             "8:27: data.targets: labels, but 'gaussian' has none; use inputs: digits, or a file with classes: "
+             "integers in a column label (.csv, .parquet), an array labels (.npz)",
              "10:1: sed: unknown key; did you mean 'seed'?"),
 }  # fmt: skip
 
