@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness import __version__
 from harness.terminal import print_plan, print_table, print_verdicts, print_written, printable, progress, say
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 EXIT_CODES = """
 Exit codes: 0 done, 1 a run failed or was left unfinished, 2 a config, an option or a results folder that cannot be
 used, 3 a comparison differs or a claim does not hold (diff, verify), 130 interrupted (finished blocks are kept).
+A sweep that ends has done its work, and prints its verdicts: it is verify whose exit code is about claims.
 """
 
 app = typer.Typer(
@@ -29,6 +31,21 @@ app = typer.Typer(
     epilog=EXIT_CODES, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )  # fmt: skip
+
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        say(f"harness {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version, and end.")] = False,  # noqa: E501
+) -> None:
+    """What goes before a command."""
+
 
 Config = Annotated[Path, typer.Argument(help="YAML file of the sweep, such as configs/depth.yaml.", show_default=False)]
 Folder = Annotated[Path, typer.Argument(help="A results folder, such as results/depth.", show_default=False)]

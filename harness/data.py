@@ -209,7 +209,7 @@ def _from_table(path: Path, table: "pyarrow.Table") -> Dataset:  # noqa: F821  (
         raise _Refused(f"{path}: has no rows")
     if "" in table.column_names:
         place = table.column_names.index("") + 1
-        raise _Refused(f"{path}: column {place} has no name; save an index not at all (pandas: index=False), or name it")
+        raise _Refused(f"{path}: column {place} has no name; name it, or leave an index out (pandas: index=False)")
     columns: dict[str, Array] = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         if name in columns:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from harness.folder import CLAIMS, CONFIG, FIGURES, LAYERS, MANIFEST, NETWORKS
 from harness.layer_rows import Rows, over_layers
 from harness.network import Network, NetworkSpec, draw_parameters
 from harness.neurons import is_neuron, neurons
+from harness.problems import remedy
 from harness.questions import Question
 
 
@@ -185,21 +186,22 @@ class Results:
         return self._specs[key], int(replicate)
 
 
-def require_figures(names: Sequence[str]) -> None:
-    """Raises ConfigError for a name that no figure has."""
-    for name in names:
-        if name not in figures.FIGURES:
-            raise ConfigError(f"figures: there is no figure {name!r}; there are {', '.join(figures.FIGURES)}")
+def require_figures(names: Sequence[str], place: Callable[[str], str] = str) -> None:
+    """Raises ConfigError for each name that no figure has. `place`: where in the config a key stands."""
+    unknown = [f"{place(f'figures[{i}]')}: there is no figure {name!r}; {remedy(name, figures.FIGURES)}"
+               for i, name in enumerate(names) if name not in figures.FIGURES]  # fmt: skip
+    if unknown:
+        raise ConfigError(*unknown)
 
 
 def _chosen(networks: pd.DataFrame, where: str) -> pd.DataFrame:
-    remedy = "write for example \"depth == 64 and activation == 'relu'\""
+    example = "write for example \"depth == 64 and activation == 'relu'\""
     try:
         holds = networks.eval(where, engine="python", local_dict={}, global_dict={})
     except Exception as error:  # whatever pandas makes of an expression that is none
-        raise ResultsError(f"--where {where!r}: {' '.join(str(error).split())}; {remedy}") from None
+        raise ResultsError(f"--where {where!r}: {' '.join(str(error).split())}; {example}") from None
     if not isinstance(holds, pd.Series) or holds.dtype != bool:
-        raise ResultsError(f"--where {where!r}: not a condition; {remedy}")
+        raise ResultsError(f"--where {where!r}: not a condition; {example}")
     if not holds.any():
         raise ResultsError(f"--where {where!r}: no networks; the columns are {', '.join(networks.columns)}")
     return networks[holds]

@@ -158,8 +158,8 @@ def test_another_config_is_refused_by_its_differences_and_touches_nothing(folder
     )
     assert (fewer.returncode, fewer.stdout) == (2, "")
     assert fewer.stderr == (
-        "results/tiny holds the results of another config:\n  replicates: 2 -> 1\n"
-        "start over with --fresh, or keep both with --out FOLDER\n"
+        "results/tiny holds 2 replicates of each network, more than the 1 asked for, and removes none: ask for 2 or "
+        "more; or start over with --fresh, or keep both with --out FOLDER\n"
     )
     assert (other.returncode, other.stdout) == (2, "")
     assert other.stderr.splitlines()[1:-1] == ["  network.width: 8 -> 16", "  seed: 0 -> 7"]
@@ -354,7 +354,10 @@ def test_list_names_everything_there_is_with_a_line_each():
 
 
 def test_list_works_anywhere(tmp_path):
-    assert "relu" in good(run("list", cwd=tmp_path))
+    text = good(run("list", cwd=tmp_path))
+    assert "relu" in text
+    assert text.endswith("None here: they are the files experiments/<name>.py of a checkout, listed where one stands "
+                         "in it.\n")  # fmt: skip
 
 
 def test_schema_is_the_one_that_the_shipped_configs_point_at(tmp_path):
@@ -375,7 +378,8 @@ UNUSABLE = {
     ),
     "no such figure": (
         TINY.replace("[]", "[portrait]"),
-        ["figures: there is no figure 'portrait'; there are " + ", ".join(FIGURES)],
+        ["bad.yaml:5:11: figures[0]: there is no figure 'portrait'; use "
+         + ", ".join([*FIGURES][:-1]) + " or " + [*FIGURES][-1]],
     ),
     "a name that leaves the folder": (
         TINY.replace("name: tiny", "name: ../tiny"),
@@ -433,6 +437,12 @@ def test_an_option_that_does_not_exist_is_refused(tmp_path):
     done = run("sweep", "tiny.yaml", "--depth", "3", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "No such option: --depth" in done.stderr
+
+
+def test_the_version_imports_nothing_heavy(tmp_path):
+    done = subprocess.run([sys.executable, "-c", HELP.format(heavy=HEAVY), "--version"], cwd=tmp_path,
+                          env=environment(), text=True, capture_output=True)  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"harness {harness.__version__}\n", "[]\n")
 
 
 def test_help_answers_soon(tmp_path):

@@ -205,7 +205,7 @@ REFUSED = {
     "csv semicolons": ("a.csv", lambda path: write_csv(path, "a;b\n1,5;2\n"),
                        "the first line has no comma; save it with commas between columns, and decimal points"),
     "csv index": ("a.csv", lambda path: write_csv(path, ",a\n0,1\n1,2\n"),
-                  "column 1 has no name; save an index not at all (pandas: index=False), or name it"),
+                  "column 1 has no name; name it, or leave an index out (pandas: index=False)"),
     "csv gap": ("a.csv", lambda path: write_csv(path, "a,b\n1,2\n3,\n"), f"column 'b': no number in row 2; {FILL}"),
     "csv nan": ("a.csv", lambda path: write_csv(path, "a,b\n1,2\n3,nan\n"), f"column 'b': no number in row 2; {FILL}"),
     "csv inf": ("a.csv", lambda path: write_csv(path, "a,b\n-inf,2\n"), f"column 'a': -.inf in row 1; {FILL}"),

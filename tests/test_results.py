@@ -294,6 +294,19 @@ def test_nothing_is_written_for_a_config_that_is_wrong(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("given", "options", "said"), [
+    (5, {}, "5 is no config; give the path of a YAML file, or a dict with its keys"),
+    ([BASE], {}, "a list is no config; give the path of a YAML file, or a dict with its keys"),
+    (None, {}, "null is no config; give the path of a YAML file, or a dict with its keys"),
+    (BASE, {"overrides": "seed=5"}, "'seed=5' is no list of overrides; write ['seed=5']"),
+])  # fmt: skip
+def test_what_is_no_config_is_refused_in_words(tmp_path, monkeypatch, given, options, said):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as refused:
+        harness.sweep(given, **options)
+    assert refused.value.problems == (said,)
+
+
 def test_no_figures_means_none_and_no_word_means_all_that_apply(tmp_path):
     assert harness.sweep(BASE, out=tmp_path / "none").draw() == []
     chosen = harness.sweep(BASE | {"figures": ["gradient_profile"]}, out=tmp_path / "one")
