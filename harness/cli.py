@@ -44,7 +44,7 @@ def _say_version(asked: bool) -> None:
 def _options(
     version: Annotated[bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version, and end.")] = False,  # noqa: E501
 ) -> None:
-    """What goes before a command."""
+    """Options before a command."""
 
 
 Config = Annotated[Path, typer.Argument(help="YAML file of the sweep, such as configs/depth.yaml.", show_default=False)]
@@ -177,7 +177,7 @@ def plot(results: Folder) -> None:
 def diff(
     a: Folder,
     b: Folder,
-    tolerance: Annotated[float, typer.Option(help="Largest difference, in decades or as a fraction, that counts as none.")] = 1e-9,  # noqa: E501
+    tolerance: Annotated[float, typer.Option(help="Largest difference, in decades or as a fraction, that counts as none.", min=0)] = 1e-9,  # noqa: E501
 ) -> None:
     """Compare two results folders: identical, within tolerance, or different (exit code 3)."""
     from harness.diff import DIFFERS

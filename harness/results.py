@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,7 +18,7 @@ from harness.folder import CLAIMS, CONFIG, FIGURES, LAYERS, MANIFEST, NETWORKS
 from harness.layer_rows import Rows, over_layers
 from harness.network import Network, NetworkSpec, draw_parameters
 from harness.neurons import is_neuron, neurons
-from harness.problems import remedy
+from harness.problems import close_match, remedy
 from harness.questions import Question
 
 
@@ -195,15 +196,23 @@ def require_figures(names: Sequence[str], place: Callable[[str], str] = str) -> 
 
 
 def _chosen(networks: pd.DataFrame, where: str) -> pd.DataFrame:
+    columns = ", ".join(networks.columns)
     example = "write for example \"depth == 64 and activation == 'relu'\""
     try:
         holds = networks.eval(where, engine="python", local_dict={}, global_dict={})
+    except NameError as error:
+        name = str(error).split("'")[1]
+        known = close_match(name, networks.columns)
+        how = f"did you mean {known!r}?" if known else f"if it is a value, quote it; the columns are {columns}"
+        raise ResultsError(f"--where {where!r}: there is no column {name!r}; {how}") from None
     except Exception as error:  # whatever pandas makes of an expression that is none
         raise ResultsError(f"--where {where!r}: {' '.join(str(error).split())}; {example}") from None
     if not isinstance(holds, pd.Series) or holds.dtype != bool:
         raise ResultsError(f"--where {where!r}: not a condition; {example}")
     if not holds.any():
-        raise ResultsError(f"--where {where!r}: no networks; the columns are {', '.join(networks.columns)}")
+        named = [name for name in networks.columns if re.search(rf"\b{name}\b", where)]
+        there = [f"{name} is {', '.join(map(str, networks[name].unique()[:12]))}" for name in named]
+        raise ResultsError(f"--where {where!r}: no networks; {'; '.join(there) or f'the columns are {columns}'}")
     return networks[holds]
 
 

@@ -65,10 +65,12 @@ def paired(differences: pd.DataFrame) -> Table | None:
         for d in deep.itertuples()
     ]  # fmt: skip
     columns = ("difference", "at", "draws", "decades a layer", "interval, paired", "interval, unpaired")
-    coverage = f"{deep['coverage'].min():.1%}"
-    note = f"Medians at depth {deep['depth'].max()}; exact intervals of the median, of {coverage} or more."
-    if (deep["draws"] == 1).any():
-        note += " One draw has none."
+    note = f"Medians at depth {deep['depth'].max()}."
+    if (several := deep["draws"] > 1).any():
+        coverage = f"{deep['coverage'][several].min():.1%}"
+        note = f"{note[:-1]}; exact intervals of the median, of {coverage} or more."
+    if not several.all():
+        note += " One draw has no interval."
     if without:
         note += f" Left out: {without} comparisons of networks of which one is dead, or not known, in every draw."
     if len(rows) > MOST_ROWS:
@@ -133,4 +135,6 @@ def _interval(low: float, high: float) -> str:
 def _number(value: float, form: str, unit: str = "") -> str:
     if np.isnan(value):
         return "–"
-    return "−∞" if value == -np.inf else f"{value:{form}}".replace("-", "−") + unit
+    if np.isinf(value):
+        return "−∞" if value < 0 else "+∞"
+    return f"{value:{form}}".replace("-", "−") + unit

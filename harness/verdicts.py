@@ -29,7 +29,8 @@ def evidence(verdict: Verdict) -> str:
         measured += f", in {number(found.low)} to {number(found.high)} ({method})"
     cases = f"1 of {len(verdict.findings)} cases" if len(verdict.findings) > 1 else ""
     values = f"{found.draws} value" + "s" * (found.draws > 1) if found.draws else ""
-    scope = f"of networks with {', '.join(verdict.scope)}" if verdict.scope else ""
+    conditions = [own for own in verdict.scope if not own.startswith("activation ")]  # which the case names
+    scope = f"of networks with {', '.join(conditions)}" if conditions else ""
     parts = (f"bound {bound(found)}", found.where, values, cases, scope, found.note)
     return f"{verdict.statistic}: " + "; ".join(filter(None, (measured, *parts)))
 

@@ -280,8 +280,8 @@ def test_show_says_the_summary_again_of_the_networks_that_are_chosen(folder):
     assert "sigmoid" in good(chosen) and "relu" not in chosen.stdout and "healthy 3" in chosen.stdout
     assert [(done.returncode, done.stdout) for done in wrong] == [(2, "")] * 4
     assert wrong[0].stderr.startswith("--where 'depth =': ")
-    assert wrong[1].stderr.startswith("--where 'depth == 4': no networks; the columns are network, activation, init,")
-    assert wrong[2].stderr.startswith("--where 'deepness == 3': name 'deepness' is not defined; write for example ")
+    assert wrong[1].stderr.startswith("--where 'depth == 4': no networks; depth is 1, 3\n")
+    assert wrong[2].stderr.startswith("--where 'deepness == 3': there is no column 'deepness'; if it is a value, quote it; the ")
     assert wrong[3].stderr.startswith("--where 'depth': not a condition; write for example ")
     assert all("Traceback" not in done.stderr and done.stderr.count("\n") == 1 for done in wrong)
     assert files(folder) == before

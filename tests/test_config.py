@@ -230,7 +230,16 @@ BAD = {
                    "5:10: network.depth: true is not a depth; use a whole number, 1 or more"),
     "depth yes": (with_key("depth", "yes"), "5:10: network.depth: 'yes' is not a depth; use a whole number, 1 or more"),
     "depth 1:30": (with_key("depth", "1:30"),
-                   "5:10: network.depth: '1:30' is not a depth; use a whole number, 1 or more"),
+                   "5:10: network.depth: '1:30' is not a depth; use a whole number, 1 or more; "
+                   "a list is [1, 2, 3], a range {from: 1, to: 9, steps: 3}"),
+    "activation by another name": (with_key("activation", "swish"),
+                                   "3:15: network.activation: 'swish' is not an activation; did you mean 'silu'?"),
+    "init by another name": (with_key("init", "glorot_uniform"),
+                             "4:9: network.init: 'glorot_uniform' is not an initialisation; "
+                             "did you mean 'xavier_uniform'?"),
+    "activation called": (with_key("activation", "leaky_relu(0.1)"),
+                          "3:15: network.activation: 'leaky_relu(0.1)' is not an activation; "
+                          "did you mean 'leaky_relu'? parameters are written {name: …, parameter: …}"),
     "depth quoted": (with_key("depth", "'8'"),
                      "5:10: network.depth: '8' is not a depth; use a whole number, 1 or more"),
     "depth null": (with_key("depth", ""), "5:9: network.depth: null is not a depth; use a whole number, 1 or more"),
@@ -597,8 +606,8 @@ def test_the_last_override_wins_and_the_mapping_given_stays():
     ("network.widht=64", "network.widht: unknown key; did you mean 'width'?"),
     ("network.depth=0", "network.depth: 0 is not a depth; use 1 or more"),
     ("network.depth=[1, 0]", "network.depth[1]: 0 is not a depth; use 1 or more"),
-    ("network.activation[1]=rleu", "network.activation[1]: there is no such place; set network as a whole"),
-    ("network.width.x=3", "network.width.x: there is no such place; set network as a whole"),
+    ("network.activation[1]=rleu", "network.activation[1]: there is no such place; set network.activation as a whole"),
+    ("network.width.x=3", "network.width.x: there is no such place; set network.width as a whole"),
     ("tresholds.decades=3", "tresholds: unknown key; did you mean 'thresholds'?"),
     ("cost.x=3", "cost: a mapping is not a cost; use squared or linear"),
     ("network.depth=[1", "network.depth: not valid YAML: expected ',' or ']', but got '<stream end>'; "

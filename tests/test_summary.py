@@ -128,8 +128,8 @@ def test_a_comparison_of_no_draws_is_left_out_and_counted():
             {**common, "second": "gelu", "draws": 0, "low": NAN, "high": NAN}]  # fmt: skip
     table = paired(pd.DataFrame(rows))
     assert [(row[0], row[4]) for row in table.rows] == [("tanh − relu", "+0.0000 to +0.2000"), ("elu − relu", "–")]
-    assert table.note.endswith("One draw has none. Left out: 1 comparisons of networks of which one is dead, or not "
-                               "known, in every draw.")  # fmt: skip
+    assert table.note.endswith("One draw has no interval. Left out: 1 comparisons of networks of which one is dead, or "
+                               "not known, in every draw.")  # fmt: skip
     assert paired(pd.DataFrame(rows[2:])) is None
 
 

@@ -173,7 +173,7 @@ def _holds(container: object, part: str | int) -> bool:
 
 
 def _refuse(source: _Source, path: Path, mark: _Mark) -> None:
-    source.problems.append((mark, str(Problem(path, f"there is no such place; set {path[0]} as a whole"))))
+    source.problems.append((mark, str(Problem(path, f"there is no such place; set {where(path[:-1])} as a whole"))))
 
 
 # A dict -------------------------------------------------------------------------------------------------------------

@@ -173,7 +173,7 @@ def _straight_fixed_point(activation: Activation, sigma_w: float, sigma_b: float
     if factor < 1 - NEGLIGIBLE:
         return sigma_b**2 / (1 - factor)
     if factor <= 1 + NEGLIGIBLE and sigma_b == 0:
-        raise DomainError(f"{where}: every length is kept as it is, so no q is the fixed point; give the input's")
+        raise DomainError(f"{where}: every length stays as it is: each q is a fixed point, none in particular")
     grows = f"by {sigma_b**2:.4g} a layer" if factor <= 1 + NEGLIGIBLE else f"{factor:.4g}-fold a layer"
     raise DomainError(
         f"{where}: q grows {grows}, so there is no fixed point; χ₁ = {factor:.6g} whatever q; predict lengths layer by "
