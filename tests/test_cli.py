@@ -281,7 +281,7 @@ def test_show_says_the_summary_again_of_the_networks_that_are_chosen(folder):
     assert [(done.returncode, done.stdout) for done in wrong] == [(2, "")] * 4
     assert wrong[0].stderr.startswith("--where 'depth =': ")
     assert wrong[1].stderr.startswith("--where 'depth == 4': no networks; depth is 1, 3\n")
-    assert wrong[2].stderr.startswith("--where 'deepness == 3': there is no column 'deepness'; if it is a value, quote it; ")
+    assert wrong[2].stderr.startswith("--where 'deepness == 3': there is no column 'deepness'; if it is a value, quote")
     assert wrong[3].stderr.startswith("--where 'depth': not a condition; write for example ")
     assert all("Traceback" not in done.stderr and done.stderr.count("\n") == 1 for done in wrong)
     assert files(folder) == before
