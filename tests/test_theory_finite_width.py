@@ -101,7 +101,6 @@ def test_an_orthogonal_layer_of_any_shape(below, above, fan_out):
 def test_law_in_decades():
     law = gaussian_relu(50, sqrt(2))
     assert law.slope_per_layer == pytest.approx(-0.051739 / 2 / LN10, abs=1e-6)
-    assert law.spread_per_layer(9) == pytest.approx(sqrt(0.108168 / 9) / 2 / LN10, abs=1e-6)
 
 
 def test_lyapunov_exponents_of_a_product():

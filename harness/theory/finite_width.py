@@ -28,10 +28,6 @@ class Law:
         """The mean in decades of the norm: log10 ratio."""
         return self.mean / (2 * LN10)
 
-    def spread_per_layer(self, layers: int) -> float:
-        """Standard deviation over draws of the slope per layer of a network with so many factors, in decades."""
-        return sqrt(self.variance / layers) / (2 * LN10)
-
 
 def gaussian_relu(width: int, sigma_w: float) -> Law:
     """ReLU, W ~ N(0, σ_w²/width), width units in and out; exact, given that a unit is on at all.

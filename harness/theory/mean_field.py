@@ -29,7 +29,7 @@ AT_EDGE = 1e-10  # of χ beside 1: what a pair's quadrature is trusted to
 class MeanField:
     """The fixed points and what becomes of small departures from them, layer by layer.
 
-    c_star and chi_c are nan where q_star is 0: there is nothing left to have an angle.
+    c_star and chi_c are nan where q_star is 0: outputs shrink to 0, and have no angle.
     """
 
     q_star: float
