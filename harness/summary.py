@@ -137,4 +137,6 @@ def _number(value: float, form: str, unit: str = "") -> str:
         return "–"
     if np.isinf(value):
         return "−∞" if value < 0 else "+∞"
-    return f"{value:{form}}".replace("-", "−") + unit
+    text = f"{value:{form}}"
+    text = text if text.strip("+-0.") else text.lstrip("+-")  # no sign on a zero
+    return text.replace("-", "−") + unit

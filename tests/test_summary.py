@@ -127,7 +127,7 @@ def test_a_comparison_of_no_draws_is_left_out_and_counted():
             {**common, "second": "elu", "draws": 1, "low": NAN, "high": NAN},
             {**common, "second": "gelu", "draws": 0, "low": NAN, "high": NAN}]  # fmt: skip
     table = paired(pd.DataFrame(rows))
-    assert [(row[0], row[4]) for row in table.rows] == [("tanh − relu", "+0.0000 to +0.2000"), ("elu − relu", "–")]
+    assert [(row[0], row[4]) for row in table.rows] == [("tanh − relu", "0.0000 to +0.2000"), ("elu − relu", "–")]
     assert table.note.endswith("One draw has no interval. Left out: 1 comparisons of networks of which one is dead, or "
                                "not known, in every draw.")  # fmt: skip
     assert paired(pd.DataFrame(rows[2:])) is None

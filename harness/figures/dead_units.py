@@ -154,6 +154,8 @@ def _depth_axis(axes: Axes, depths: list[int]) -> None:
         shown = depths[:: max(1, -(-len(depths) // 7))]
         axes.set_xticks(shown, [f"{depth}" for depth in shown])
         axes.set_xticks([], minor=True)
+    elif len(depths) == 1:
+        axes.set_xticks(depths)
     else:
         plain_ticks(axes.xaxis, 5, whole=True)
 
