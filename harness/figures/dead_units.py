@@ -91,7 +91,7 @@ def _spreads(values: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
     """A row per setting: against layer on the left, against depth on the right."""
     labels = prepared.panels.labels
-    depths = sorted(prepared.by_depth["depth"].unique())
+    depths = sorted(prepared.by_depth.loc[prepared.by_depth["median"].notna(), "depth"].unique())
     both = len(depths) > 1  # or else all there is to see is against layer
     rows, columns = (len(labels), 2) if both else shape(len(labels), 2)
     grid = Grid(rows, columns, 3.2 if rows == 1 else 2.3 if rows < 4 else 1.8, sharex="col")
@@ -154,8 +154,6 @@ def _depth_axis(axes: Axes, depths: list[int]) -> None:
         shown = depths[:: max(1, -(-len(depths) // 7))]
         axes.set_xticks(shown, [f"{depth}" for depth in shown])
         axes.set_xticks([], minor=True)
-    elif len(depths) == 1:
-        axes.set_xticks(depths)
     else:
         plain_ticks(axes.xaxis, 5, whole=True)
 
