@@ -135,7 +135,7 @@ def panel_title(axes: Axes, label: str, note: str = "", remark: str = "") -> Non
     lines += [(line, "#505050") for line in textwrap.wrap(remark, wide)]
     whole = re.sub("(?<!,) ", "\u00a0", clean(label, 120))  # lines end after commas, if they can
     name = textwrap.wrap(whole, max(96 // columns - 4, 12), max_lines=3, placeholder="…")
-    axes.set_title("\n".join(name), pad=5 + 10.5 * len(lines))
+    axes.set_title("\n".join(name).replace("\u00a0", " "), pad=5 + 10.5 * len(lines))
     for place, (line, colour) in enumerate(reversed(lines)):
         axes.annotate(line, (0, 1), (0, 3 + 10.5 * place), xycoords="axes fraction", textcoords="offset points",
                       fontsize=7.8, color=colour, va="bottom").set_in_layout(False)  # fmt: skip
