@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness import __version__
 from harness.terminal import print_plan, print_table, print_verdicts, print_written, printable, progress, say
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ app = typer.Typer(
 
 def _say_version(asked: bool) -> None:
     if asked:
-        say(f"harness {__version__}")
+        say(f"harness {sys.modules[__package__].__version__}")
         raise typer.Exit
 
 
