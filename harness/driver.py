@@ -13,7 +13,9 @@ from harness.environment import environment, made_with
 from harness.errors import ConfigError, ResultsError
 from harness.folder import CONFIG, MANIFEST, clear, held, is_ours, require_free, results_folder
 from harness.lanes import Settings
+from harness.machine import bytes_of
 from harness.plan import Plan, plan
+from harness.problems import shown
 from harness.questions import Question, load_question
 from harness.results import Results, require_figures
 
@@ -60,22 +62,34 @@ def prepare(given: Config, overrides: Sequence[str] = (), replicates: int | None
 
 
 def sweep(given: Config, *, overrides: Sequence[str] = (), replicates: int | None = None,
-          out: str | os.PathLike | None = None, workers: int | str = 1, memory: int | None = None,
+          out: str | os.PathLike | None = None, workers: int | str = 1, memory: int | str | None = None,
           dask: str | None = None, mixed: bool = False, fresh: bool = False, allow_large: bool = False,
           report: Report | None = None) -> Results:  # fmt: skip
     """Run a sweep and draw its figures. `given`: the path of a config, or a dict with a config's keys.
 
     `workers` is a number of processes or "auto"; a script that asks for more than one needs the usual
-    `if __name__ == "__main__":`. `memory` is how many bytes each may take; default, its part of a share of what
-    this machine has. `dask` is the address of a scheduler whose workers compute in their place; with `mixed` also those
-    whose last bits may differ. Results go to results/<name>/ under the current folder, or to `out`.
+    `if __name__ == "__main__":`. `memory` is how many bytes each may take, or "1.5GB"; default, its part of a
+    share of what this machine has. `dask` is the address of a scheduler whose workers compute in their place; with
+    `mixed` also those whose last bits may differ. Results go to results/<name>/ under the current folder, or to `out`.
     """
+    where = _where(workers, memory, dask)
+    if out is not None and not isinstance(out, str | os.PathLike):
+        raise ConfigError(f"out: {shown(out)} is no folder; give its path")
     prepared = prepare(given, overrides, replicates, out, fresh, allow_large, mixed)
-    execute(prepared, Where(workers, memory, dask), report)
+    execute(prepared, where, report)
     results = Results(prepared.folder)
     results.draw()
     results.write_verdicts(prepared.question)
     return results
+
+
+def _where(workers: int | str, memory: int | str | None, dask: str | None) -> Where:
+    if workers != "auto" and (not isinstance(workers, int) or workers < 1):
+        raise ConfigError(f"workers: {shown(workers)} is not a number of workers; use 1 or more, or 'auto'")
+    try:
+        return Where(workers, None if memory is None else bytes_of(str(memory)), dask)
+    except ValueError as error:
+        raise ConfigError(f"memory: {error}") from None
 
 
 def execute(prepared: Prepared, where: Where, report: Report | None = None,

@@ -18,7 +18,7 @@ from harness.folder import CLAIMS, CONFIG, FIGURES, LAYERS, MANIFEST, NETWORKS
 from harness.layer_rows import Rows, over_layers
 from harness.network import Network, NetworkSpec, draw_parameters
 from harness.neurons import is_neuron, neurons
-from harness.problems import close_match, remedy
+from harness.problems import close_match, remedy, shown
 from harness.questions import Question
 
 
@@ -218,6 +218,8 @@ def _chosen(networks: pd.DataFrame, where: str) -> pd.DataFrame:
 
 def load(path: str | os.PathLike) -> Results:
     """The results in a folder. Raises ResultsError where there are none."""
+    if not isinstance(path, str | os.PathLike):
+        raise ResultsError(f"{shown(path)} is no folder; give the path of one that `harness sweep` wrote")
     path = Path(path)
     if not (path / "config.yaml").is_file():
         raise ResultsError(f"{path}: no results here (no config.yaml); give the folder that `harness sweep` wrote")

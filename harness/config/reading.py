@@ -52,7 +52,9 @@ def read(given: str | os.PathLike | Mapping[str, Any], overrides: Sequence[str] 
     if not isinstance(given, str | os.PathLike | Mapping):
         raise ConfigError(f"{shown(given)} is no config; give the path of a YAML file, or a dict with its keys")
     if isinstance(overrides, str):
-        raise ConfigError(f"{shown(overrides)} is no list of overrides; write [{shown(overrides)}]")
+        raise ConfigError(f"overrides: {shown(overrides)} is not a list; write [{shown(overrides)}]")
+    if other := [override for override in overrides if not isinstance(override, str)]:
+        raise ConfigError(f"overrides: {shown(other[0])} is not KEY=VALUE; write for example 'network.width=64'")
     if replicates is not None:
         overrides = [*overrides, f"replicates={replicates}"]
     if isinstance(given, Mapping):
