@@ -598,7 +598,8 @@ def test_ctrl_c_keeps_finished_blocks_and_leaves_no_process(tmp_path):
     done = ended(process)
     assert time.monotonic() - began < 5
     assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr == "interrupted; finished blocks are kept: run the same command again to go on\n"
+    last = done.stderr.splitlines()[-1]  # after a line of progress every ten seconds, on a busy machine
+    assert last == "interrupted; finished blocks are kept: run the same command again to go on"
     assert within(5, lambda: not alive(process.pid)), alive(process.pid)
     kept = parts(results)
     assert 4 <= len(kept) and len(harness.load(results).networks) < 64
