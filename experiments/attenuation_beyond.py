@@ -6,8 +6,9 @@ shrink the signal until they meet their slope at 0, which is ½ where ReLU's roo
 
 from math import log10
 
-from harness.activations import ACTIVATIONS
-from harness.claims import Case, Claim, every, groups, mean, near, per_draw
+from harness.claims import Case, Claim, every, mean, near
+from harness.selection import deepest, groups, per_draw
+from harness.theory.edge import labelled
 
 FIGURES = ("slope_against_theory", "step_against_sigmoid", "gradient_profile", "attenuation_against_depth")
 SWEEPS = {"attenuation_beyond": ("network.depth=[2, 16, 64]",)}
@@ -29,31 +30,38 @@ RANKING = (
 )
 
 
-def deepest(results):
-    return results.networks[results.networks["depth"] == results.networks["depth"].max()]
+ROUNDING = {"float64": 1e-12, "float32": 1e-5}  # of a norm, in decades
+UNIT = ("0.9999 < sigma_w < 1.0001", "bias_scale == 0", "width >= 100", "depth >= 32", "cost == 'linear'", "batch == 1",
+        "inputs in ['gaussian', 'digits']", "alive")  # fmt: skip
 
 
 def ranking(results):
-    """Slope of the second minus slope of the first, over the same draws."""
-    slopes = deepest(results).pivot(index="replicate", columns="activation", values="slope_per_layer")
-    for first, second, by in RANKING:
-        yield Case(f"{second} − {first}", slopes[second] - slopes[first], at_least=by)
+    """Slope of the second minus slope of the first, over the same draws, where the sweep has both."""
+    for words, _, own in groups(deepest(results.networks), "init", "depth", across=("activation",)):
+        slopes = own.pivot(index="replicate", columns="activation", values="slope_per_layer")
+        for first, second, by in RANKING:
+            if {first, second} <= set(slopes):
+                yield Case(f"{second} − {first}, {words}", slopes[second] - slopes[first], at_least=by)
 
 
 def against_theory(results):
     """Tolerance: 64 draws know a slope to ±0.004 decades at depth 64; leading order leaves out 0.002 at width 128."""
-    for words, _, own in groups(deepest(results), "activation"):
+    for words, _, own in groups(deepest(results.networks), "activation"):
         yield Case(words, own["slope_per_layer"] - own["predicted_slope_per_layer"], **near(0, 0.009))
 
 
 def bounded(results):
-    for words, (activation,), own in groups(results.layers, "activation"):
-        bound = ACTIVATIONS[activation]().slope_bound
-        yield Case(words, own["log10_activation_factor"], at_most=log10(bound) + 1e-12)  # the rounding of a norm
+    """The activation factor of every layer that has the activation."""
+    layers = results.layers
+    layers = layers[(layers["layer"] < layers["depth"]) | (layers["output"] == "activation")]
+    for words, (label,), own in groups(layers, "activation"):
+        bound = log10(labelled(label).slope_bound)
+        yield Case(words, own["log10_activation_factor"], at_most=bound + ROUNDING[results.sweep.dtype])
 
 
 def weights_pay_nothing(results):
-    layers = results.layers[results.layers["depth"] == results.layers["depth"].max()]
+    """The layers between the first, whose inputs may be of another width, and the output."""
+    layers = deepest(results.layers)
     for words, _, own in groups(layers[layers["layer"] > 1], "activation"):
         yield Case(words, per_draw(own, "log10_weight_factor"), **near(0, 0.012))
 
@@ -65,6 +73,7 @@ CLAIMS = (
         "mean over draws of the difference of slope_per_layer, deepest networks (decades)",
         mean,
         ranking,
+        scope=UNIT,
     ),
     Claim(
         "theory",
@@ -72,6 +81,7 @@ CLAIMS = (
         "mean over draws of slope_per_layer minus predicted_slope_per_layer, deepest networks (decades)",
         mean,
         against_theory,
+        scope=UNIT,
     ),
     Claim(
         "bounds",
@@ -79,6 +89,7 @@ CLAIMS = (
         "log10 of the activation factor of every layer",
         every,
         bounded,
+        scope=("alive", "status == 'ok'"),
     ),
     Claim(
         "weights_pay_nothing",
@@ -86,5 +97,6 @@ CLAIMS = (
         "mean over draws of the mean weight factor, deepest networks (decades)",
         mean,
         weights_pay_nothing,
+        scope=UNIT,
     ),
 )

@@ -6,7 +6,8 @@ another matter: as inputs align with depth, half of those of a healthy network a
 
 import numpy as np
 
-from harness.claims import Case, Claim, groups, mean, near, proportion
+from harness.claims import Case, Claim, mean, near, proportion
+from harness.selection import deepest, groups
 from harness.theory.birth import born_dead, born_dead_both_signs, silent_on_batch
 
 FIGURES = ("silent_units", "dead_units", "attenuation_against_depth", "gradient_profile")
@@ -17,7 +18,12 @@ SWEEPS = {
     "born_dead_signs": NARROW,
 }
 
-HEALTHY = 128  # units: 2^-128 a layer is never
+# A ReLU in every hidden layer, and none at the output, where it would count as one more.
+BORN = ("activation == 'relu'", "output == 'linear'")
+# Both rays are in the batch; the law of their angle is that of Gaussian weights.
+SIGNS = (*BORN, "bias_scale == 0", "family == 'normal'", "input_width == 1", "inputs == 'both_signs.csv'", "batch == 2")
+# 2^-128 a layer is never; inputs that are unlike, and enough of them that silence is no accident.
+HEALTHY = ("activation == 'relu'", "bias_scale == 0", "width >= 128", "inputs == 'gaussian'", "input_width >= 32")
 
 
 def dead_share(probability, tolerance):
@@ -30,26 +36,15 @@ def dead_share(probability, tolerance):
     return cases
 
 
-def healthy(results):
-    networks = results.networks[results.networks["width"] >= HEALTHY]
-    return networks[networks["depth"] == networks["depth"].max()]
-
-
 def healthy_gain(results):
-    for words, _, own in groups(healthy(results), "width", "depth"):
+    for words, _, own in groups(deepest(results.networks), "width", "depth"):
         yield Case(words, own["log10_gradient_gain"], -3, 3)
-
-
-def healthy_layers(results):
-    """The layers of healthy networks, with the cosine of the outputs below each, in one row."""
-    layers = results.layers[results.layers["network"].astype(str).isin(set(healthy(results)["network"].astype(str)))]
-    below = layers.groupby("network", observed=True, sort=False)["output_cosine"].shift(1)
-    return layers.assign(below=below)
 
 
 def baseline(results):
     """Silent units less the orthant probability at the draw's own cosine, for layers from 5 to the last hidden one."""
-    layers = healthy_layers(results)
+    layers = deepest(results.layers)
+    layers = layers.assign(below=layers.groupby("network", observed=True, sort=False)["output_cosine"].shift(1))
     batch = results.sweep.data.batch
     for words, (_, depth), own in groups(layers, "width", "depth"):
         for layer in sorted({5, depth // 10, depth // 2, depth - 1} - set(range(5))):
@@ -59,13 +54,12 @@ def baseline(results):
 
 
 def half(results):
-    layers = healthy_layers(results)
-    for words, (_, depth), own in groups(layers, "width", "depth"):
+    for words, (_, depth), own in groups(deepest(results.layers), "width", "depth"):
         yield Case(f"{words}, layer {depth - 1}", own[own["layer"] == depth - 1]["dead_fraction"], 0.35, 0.55)
 
 
 def few_at_first(results):
-    for words, _, own in groups(healthy_layers(results), "width", "depth"):
+    for words, _, own in groups(deepest(results.layers), "width", "depth"):
         yield Case(f"{words}, layer 1", own[own["layer"] == 1]["dead_fraction"], at_most=0.01)
 
 
@@ -77,6 +71,7 @@ CLAIMS = (
         "share of dead draws",
         proportion,
         dead_share(born_dead, 0.07),
+        scope=(*BORN, "inputs == 'gaussian'", "batch == 1"),
         sweep="born_dead",
     ),
     Claim(
@@ -85,6 +80,7 @@ CLAIMS = (
         "share of dead draws",
         proportion,
         dead_share(born_dead_both_signs, 0.07),
+        scope=SIGNS,
         sweep="born_dead_signs",
     ),
     Claim(
@@ -93,6 +89,7 @@ CLAIMS = (
         "mean over draws of dead_fraction",
         mean,
         few_at_first,
+        scope=(*HEALTHY, "depth > 1", "batch >= 16"),
     ),
     Claim(
         "half_silent_at_last",
@@ -100,6 +97,7 @@ CLAIMS = (
         "mean over draws of dead_fraction",
         mean,
         half,
+        scope=(*HEALTHY, "depth >= 100", "8 <= batch <= 64"),
     ),
     Claim(
         "as_by_chance",
@@ -107,6 +105,7 @@ CLAIMS = (
         "mean over draws of dead_fraction minus the orthant probability at the draw's cosine",
         mean,
         baseline,
+        scope=(*HEALTHY, "depth > 5", "batch > 1"),
     ),
     Claim(
         "silent_is_not_dying",
@@ -114,5 +113,6 @@ CLAIMS = (
         "mean attenuation over draws (decades)",
         mean,
         healthy_gain,
+        scope=(*HEALTHY, "1.41 < sigma_w < 1.42", "depth <= width"),
     ),
 )

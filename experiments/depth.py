@@ -9,7 +9,8 @@ from math import log10, sqrt
 
 import numpy as np
 
-from harness.claims import Case, Claim, every, groups, mean, near, per_draw
+from harness.claims import Case, Claim, every, mean, near
+from harness.selection import deepest, groups, per_draw
 
 FIGURES = ("step_against_sigmoid", "gradient_profile", "attenuation_against_depth", "dead_units", "paired_comparison")
 SWEEPS = {
@@ -22,38 +23,44 @@ SWEEPS = {
 
 DEEP = 128  # layers: enough of them that a network's mean factor is known to ±0.004 decades
 HALF = log10(sqrt(1 / 2))  # what is left of a norm when Step stops half of its squares
+ROUNDING = {"float64": 1e-12, "float32": 1e-5}  # of a norm, in decades
 SIGMOID_SLOPE = -0.62699  # ½ log10 χ1 of sigmoid at σ_w = 1, σ_b = 0: harness.theory.mean_field
 
 
-def layers_of(results, activation, **at):
-    layers = results.layers[results.layers["activation"] == activation]
-    for name, value in at.items():
-        layers = layers[layers[name] == value]
-    return layers
+# Wide enough for the tolerances; standardised inputs, or the first layer may be saturated.
+WIDE = ("width >= 100", "inputs in ['gaussian', 'digits']", "alive")
+UNIT = "0.9999 < sigma_w < 1.0001"
+LONG = (f"depth >= {DEEP}", *WIDE)
+
+OUTPUT = ("activation == 'relu'", "cost == 'squared'", "targets == 'gaussian'", "output == 'activation'", "depth <= 2",
+          "inputs == 'gaussian'", "width >= 100", "input_width >= 100", "output_width >= 100")  # fmt: skip
 
 
-def bounded(activation, at_most):
-    """The activation factor of every layer of every network."""
+def with_activation(layers):
+    """Without the output layers that are linear."""
+    return layers[(layers["layer"] < layers["depth"]) | (layers["output"] == "activation")]
+
+
+def bounded(at_most):
+    """The activation factor of every layer that has the activation."""
 
     def cases(results):
-        for words, _, own in groups(layers_of(results, activation), "init"):
-            yield Case(words, own["log10_activation_factor"], at_most=at_most + 1e-12)  # the rounding of a norm
+        for words, _, own in groups(with_activation(results.layers), "init"):
+            if len(own):
+                yield Case(words, own["log10_activation_factor"], at_most=at_most + ROUNDING[results.sweep.dtype])
 
     return cases
 
 
 def sigmoid_slope(results):
-    """σ_w = 1, the deepest. Its finite-width shift at width 128 is −0.0018 decades, a third of the tolerance."""
-    networks = results.networks[results.networks["activation"] == "sigmoid"]
-    networks = networks[np.isclose(networks["sigma_w"], 1) & (networks["bias_scale"] == 0)]
-    for words, _, own in groups(networks[networks["depth"] == networks["depth"].max()], "init", "depth"):
+    """The deepest. The finite-width shift at width 128 is −0.0018 decades, a third of the tolerance."""
+    for words, _, own in groups(deepest(results.networks), "init", "depth"):
         yield Case(words, own["slope_per_layer"], **near(SIGMOID_SLOPE, 0.005))
 
 
 def lower_half(results):
-    """Step's factors in the lower halves of deep networks."""
-    layers = layers_of(results, "relu")
-    return layers[(layers["depth"] >= DEEP) & (2 * layers["layer"] <= layers["depth"])]
+    """Factors in the lower halves of networks."""
+    return results.layers[2 * results.layers["layer"] <= results.layers["depth"]]
 
 
 def step_is_half(results):
@@ -72,12 +79,8 @@ def step_drifts(results):
 
 def output_layer(results):
     """z ~ N(0, q) passes (q + 1)/(q + 2) of ‖ŷ − y‖², y ~ N(0, 1), E ŷ² = q/2; to depth 2, where q varies."""
-    if (results.sweep.cost, results.sweep.data.targets) != ("squared", "gaussian"):
-        return
-    with_step = results.networks[results.networks["output"] == "activation"]["network"].astype(str)
-    layers = layers_of(results, "relu")
-    layers = layers[layers["network"].astype(str).isin(set(with_step))]
-    for words, _, own in groups(layers[(layers["layer"] == layers["depth"]) & (layers["depth"] <= 2)], "init", "depth"):
+    layers = results.layers
+    for words, _, own in groups(layers[layers["layer"] == layers["depth"]], "init", "depth"):
         q = 2 * 10 ** (2 * own["log10_rms_outputs"])
         yield Case(words, own["log10_activation_factor"] - np.log10((q + 1) / (q + 2)) / 2, **near(0, 0.02))
 
@@ -93,26 +96,27 @@ def telescopes(results):
 
 
 def shares(results):
-    """(words, mean activation factor, mean weight factor, σ_w) of the hidden layers of the deepest networks."""
-    layers = results.layers[(results.layers["depth"] == results.layers["depth"].max())]
-    layers = layers[layers["layer"] < layers["depth"]]
-    sigma_w = results.networks.groupby(["activation", "init"], observed=True)["sigma_w"].first()
-    for words, key, own in groups(layers, "activation", "init"):
+    """(words, mean activation factor, mean weight factor, σ_w) of the hidden layers of the deepest networks.
+
+    The first has inputs below it, which may be of another width, and is left out.
+    """
+    layers = deepest(results.layers)
+    layers = layers[(layers["layer"] > 1) & (layers["layer"] < layers["depth"])]
+    for words, _, own in groups(layers, "activation", "init", "weight_scale"):
         factors = (per_draw(own, f"log10_{name}_factor") for name in ("activation", "weight"))
-        yield words, key, *factors, sigma_w[key]
+        yield words, *factors, own["sigma_w"].iloc[0]
 
 
 def weights_share(results):
     """‖δ Wᵀ‖ ≈ σ_w‖δ‖ for square layers: at width 128, and with the layers near a squared cost, to 0.015 decades."""
-    for words, _, _, weights, sigma_w in shares(results):
+    for words, _, weights, sigma_w in shares(results):
         yield Case(words, weights, **near(log10(sigma_w), 0.015))
 
 
 def sigmoid_alone(results):
-    """The activation's share less the network's slope: what is left for the weights, at σ_w = 1."""
-    for words, (activation, _), own, weights, sigma_w in shares(results):
-        if activation == "sigmoid" and np.isclose(sigma_w, 1):
-            yield Case(words, own / (own + weights), at_least=0.98)
+    """The activation's decades over the activation's and the weights', at σ_w = 1."""
+    for words, own, weights, _ in shares(results):
+        yield Case(words, own / (own + weights), at_least=0.98)
 
 
 CLAIMS = (
@@ -121,14 +125,16 @@ CLAIMS = (
         "y(1−y) leaves a gradient at most a quarter, at every layer.",
         "log10 of the activation factor of every layer",
         every,
-        bounded("sigmoid", log10(1 / 4)),
+        bounded(log10(1 / 4)),
+        scope=("activation == 'sigmoid'", "alive"),
     ),
     Claim(
         "step_never_amplifies",
         "Step leaves it at most whole, at every layer.",
         "log10 of the activation factor of every layer",
         every,
-        bounded("relu", 0),
+        bounded(0),
+        scope=("activation == 'relu'", "alive"),
     ),
     Claim(
         "sigmoid_slope",
@@ -136,6 +142,7 @@ CLAIMS = (
         "mean of slope_per_layer over draws, deepest networks (decades)",
         mean,
         sigmoid_slope,
+        scope=("activation == 'sigmoid'", UNIT, "bias_scale == 0", *LONG),
     ),
     Claim(
         "step_is_half",
@@ -143,6 +150,7 @@ CLAIMS = (
         "mean over draws of the mean activation factor of the lower half of the layers (decades)",
         mean,
         step_is_half,
+        scope=("activation == 'relu'", *LONG),
     ),
     Claim(
         "step_has_no_trend",
@@ -150,6 +158,7 @@ CLAIMS = (
         "mean over draws of the mean factor of the first quarter of the layers, minus the second's (decades)",
         mean,
         step_drifts,
+        scope=("activation == 'relu'", *LONG),
     ),
     Claim(
         "output_layer_differs",
@@ -157,6 +166,7 @@ CLAIMS = (
         "mean over draws of the output layer's activation factor minus ½ log10 (q+1)/(q+2), q = E z² (decades)",
         mean,
         output_layer,
+        scope=OUTPUT,
     ),
     Claim(
         "ledger_balances",
@@ -164,6 +174,7 @@ CLAIMS = (
         "sum of the log10 factors minus the attenuation, every network (decades)",
         every,
         telescopes,
+        scope=("alive", "status == 'ok'"),  # of the others a factor is 0/0, or not known
     ),
     Claim(
         "weights_pay_sigma_w",
@@ -171,6 +182,7 @@ CLAIMS = (
         "mean over draws of the mean weight factor of hidden layers, deepest networks (decades)",
         mean,
         weights_share,
+        scope=LONG,
     ),
     Claim(
         "sigmoid_pays_alone",
@@ -178,5 +190,6 @@ CLAIMS = (
         "mean over draws of the activation's share of the decades, deepest networks",
         mean,
         sigmoid_alone,
+        scope=("activation == 'sigmoid'", UNIT, *LONG),
     ),
 )

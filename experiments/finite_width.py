@@ -7,12 +7,20 @@ first layers below the output keep part of what theory takes away.
 
 import numpy as np
 
-from harness.claims import Case, Claim, distance_to_normal, groups, mean, median, near, proportion, variance
+from harness.claims import Case, Claim, distance_to_normal, mean, median, near, proportion, variance
+from harness.selection import groups
 from harness.theory.finite_width import LN10, gaussian_relu
 
 FIGURES = ("finite_width",)
 SMALL = "cases=[{width: 20, depth: [11, 21, 41]}, {width: 50, depth: [26, 51, 101]}]"
 SWEEPS = {"finite_width": (SMALL,), "finite_width_squared": (SMALL,)}
+
+# What the exact law is of, and enough layers of enough units for its sums to be near normal.
+LAW = ("activation == 'relu'", "bias_scale == 0", "family == 'normal'", "batch == 1", "output_width == width",
+       "width >= 20", "depth > 10")  # fmt: skip
+LINEAR = (*LAW, "cost == 'linear'")
+SQUARED = (*LAW, "cost == 'squared'", "targets == 'gaussian'", "inputs == 'gaussian'", "output == 'activation'",
+           "1.41 < sigma_w < 1.42", "depth > width / 2")  # fmt: skip
 
 
 def standardised(results):
@@ -40,11 +48,10 @@ def draws(at_least=-np.inf, at_most=np.inf, deepest=2.0):
 
 def below_the_mean(results):
     """Whether a draw's squared gain is under the mean over all networks, which is (σ_w²/2)^L exactly."""
-    for words, (width, depth), own in groups(results.networks, "width", "depth"):
-        if depth - 1 >= 2 * width:
-            expected = (depth - 1) * np.log10(own["sigma_w"] ** 2 / 2)
-            gain = own["log10_gradient_gain"].mask(own["dead_from_layer"].notna(), -np.inf)
-            yield Case(words, (2 * gain < expected).where(gain.notna()), at_least=0.88)
+    for words, (_, depth), own in groups(results.networks, "width", "depth"):
+        expected = (depth - 1) * np.log10(own["sigma_w"] ** 2 / 2)
+        gain = own["log10_gradient_gain"].mask(own["dead_from_layer"].notna(), -np.inf)
+        yield Case(words, (2 * gain < expected).where(gain.notna()), at_least=0.88)
 
 
 def medians(results):
@@ -65,6 +72,7 @@ CLAIMS = (
         f"mean of {UNIT}",
         mean,
         draws(-0.2, 0.2),
+        scope=LINEAR,
     ),
     Claim(
         "variance",
@@ -72,6 +80,7 @@ CLAIMS = (
         f"variance of {UNIT}",
         variance,
         draws(0.7, 1.4),
+        scope=LINEAR,
     ),
     Claim(
         "normal",
@@ -79,6 +88,7 @@ CLAIMS = (
         f"largest distance of the distribution of {UNIT}, from N(0, 1)",
         distance_to_normal,
         draws(at_most=0.12),
+        scope=LINEAR,
     ),
     Claim(
         "median_tells",
@@ -86,6 +96,7 @@ CLAIMS = (
         f"median of {UNIT}",
         median,
         medians,
+        scope=LINEAR,
     ),
     Claim(
         "mean_misleads",
@@ -93,6 +104,7 @@ CLAIMS = (
         "share of draws whose squared gain is under its mean over all networks, (σ_w²/2)^L",
         proportion,
         below_the_mean,
+        scope=(*LINEAR, "depth > 2 * width"),
     ),
     Claim(
         "squared_shifts",
@@ -100,6 +112,7 @@ CLAIMS = (
         f"mean of {UNIT}",
         mean,
         draws(0.1, 2.0, deepest=1.0),
+        scope=SQUARED,
         sweep="finite_width_squared",
     ),
     Claim(
@@ -108,6 +121,7 @@ CLAIMS = (
         f"largest distance of the distribution of {UNIT}, from N(0, 1)",
         distance_to_normal,
         draws(at_least=0.12, deepest=0.5),
+        scope=SQUARED,
         sweep="finite_width_squared",
     ),
 )

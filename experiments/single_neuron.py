@@ -7,29 +7,35 @@ target that `results.build` gives, the gradient is the recorded one.
 from math import log10
 
 import numpy as np
+from scipy.special import expit
 
-from harness.claims import Case, Claim, every, groups, near, proportion
+from harness.claims import Case, Claim, every, near, proportion
+from harness.selection import groups
 
 FIGURES = ("single_neuron",)
 SWEEPS = {"single_neuron": ()}
 
 ROUNDING = 1e-7  # decades: ŷ − y cancels; one of 16,000 draws may come within 1e-8, and 8 of 16 digits are left
 
+NEURON = ("depth == 1", "width == 1", "input_width == 1", "output_width == 1", "batch == 1", "bias_scale == 0",
+          "output == 'activation'")  # fmt: skip
+FORMULA = (*NEURON, "activation in ['relu', 'sigmoid']", "cost == 'squared'", "dtype == 'float64'", "status == 'ok'")
+
 
 def closed_form(neurons):
     """log10 |(ŷ − y) · phi′(z) · x| of each neuron, z = Wx; −∞ where Step is 0."""
     z = (neurons["W"] * neurons["x"]).to_numpy()
     sigmoid = (neurons["activation"] == "sigmoid").to_numpy()
-    y_hat = np.where(sigmoid, 1 / (1 + np.exp(-z)), np.maximum(z, 0))
-    slope = np.where(sigmoid, y_hat * (1 - y_hat), z > 0)
+    y_hat = np.where(sigmoid, expit(z), np.maximum(z, 0))
+    slope = np.where(sigmoid, expit(z) * expit(-z), z > 0)  # 1 − ŷ as expit(−z), which does not cancel
     with np.errstate(divide="ignore"):
         return np.log10(np.abs((y_hat - neurons["y"].to_numpy()) * slope * neurons["x"].to_numpy()))
 
 
 def recorded(results):
     """The networks with W, x, y, the gradient that was recorded, and the closed form."""
-    layers = results.layers.set_index(results.layers["network"].astype(str))
     neurons = results.neurons
+    layers = results.layers.set_index(results.layers["network"].astype(str))
     columns = ["log10_grad_weights", "log10_activation_factor"]
     found = layers.loc[neurons["network"].astype(str), columns].set_axis(neurons.index)
     return neurons.assign(expected=closed_form(neurons), **{name: found[name] for name in columns})
@@ -45,22 +51,23 @@ def difference(results):
 
 def step(results):
     """Whether Step's factor is exactly 1 where Wx > 0 and the gradient exactly 0 elsewhere."""
-    for words, _, own in groups(recorded(results).query("activation == 'relu'"), "weight_scale"):
+    for words, _, own in groups(recorded(results), "weight_scale"):
         on = own["W"] * own["x"] > 0
         yield Case(words, np.where(on, own["log10_activation_factor"] == 0, own["log10_grad_weights"] == -np.inf), 1, 1)
 
 
 def quarter(results):
-    for words, _, own in groups(recorded(results).query("activation == 'sigmoid'"), "weight_scale"):
-        yield Case(words, own["log10_activation_factor"], at_most=log10(1 / 4) + 1e-15)  # the rounding of log10
+    for words, _, own in groups(recorded(results), "weight_scale"):
+        rounding = {"float64": 1e-15, "float32": 1e-6}[results.sweep.dtype]  # of log10, and of one product
+        yield Case(words, own["log10_activation_factor"], at_most=log10(1 / 4) + rounding)
 
 
 def silent(results):
     """One weight scale only: scaling W changes no sign, so other scales are the same draws again."""
-    relu = results.networks.query("activation == 'relu'")
+    relu = results.networks
     first = relu[relu["weight_scale"] == relu["weight_scale"].min()]
-    if len(first):
-        yield Case("relu", first["dead_from_layer"].notna(), **near(0.5, 0.07))  # 4000 draws: ±0.03, twice
+    for words, _, own in groups(first, "activation"):
+        yield Case(words, own["dead_from_layer"].notna(), **near(0.5, 0.07))  # 4000 draws: ±0.03, twice
 
 
 CLAIMS = (
@@ -70,6 +77,7 @@ CLAIMS = (
         "log10 |∂C/∂W| recorded, minus that of the closed form (decades)",
         every,
         difference,
+        scope=FORMULA,
     ),
     Claim(
         "all_or_nothing",
@@ -77,6 +85,7 @@ CLAIMS = (
         "whether a neuron does so",
         every,
         step,
+        scope=("activation == 'relu'", *NEURON),
     ),
     Claim(
         "quarter",
@@ -84,6 +93,7 @@ CLAIMS = (
         "log10 of the activation factor (decades)",
         every,
         quarter,
+        scope=("activation == 'sigmoid'", *NEURON, "status == 'ok'"),
     ),
     Claim(
         "half_learn_nothing",
@@ -91,5 +101,6 @@ CLAIMS = (
         "share of neurons with Wx ≤ 0",
         proportion,
         silent,
+        scope=("activation == 'relu'", *NEURON, "inputs == 'gaussian'"),
     ),
 )

@@ -8,12 +8,16 @@ from math import log10
 import numpy as np
 
 from harness.claims import Case, Claim, every
+from harness.selection import COORDINATES
 
 FIGURES = ("step_at_zero",)
 SWEEPS = {"step_at_zero": ()}
 
 CHOICES = {0: "relu(at_zero=0)", 0.5: "relu(at_zero=0.5)", 1: "relu"}
-COORDINATES = ["width", "depth", "replicate", "layer"]
+OTHERS = [name for name in COORDINATES if name != "activation"] + ["replicate", "layer"]
+STEP = "activation in ['relu', 'relu(at_zero=0)', 'relu(at_zero=0.5)']"
+# Zero biases, or z is not 0 above; an output layer that has a Step; a gradient that does not start at 0.
+ABOVE = (STEP, "bias_scale == 0", "output == 'activation'", "targets != 'zeros'")
 
 
 def of(results, at_zero):
@@ -21,7 +25,7 @@ def of(results, at_zero):
     layers = results.layers[results.layers["activation"] == CHOICES[at_zero]]
     networks = results.networks.set_index(results.networks["network"].astype(str))
     dead_from = networks["dead_from_layer"].astype(float).reindex(layers["network"].astype(str)).to_numpy()
-    return layers.assign(dead_from=dead_from).set_index(COORDINATES).sort_index()
+    return layers.assign(dead_from=dead_from).set_index(OTHERS).sort_index()
 
 
 def above_dead(results, at_zero):
@@ -32,11 +36,13 @@ def above_dead(results, at_zero):
 
 def weight_gradients(results):
     """Differences from Step(0) = 1 at every layer of the living, in decades."""
-    one = of(results, 1)
-    one = one[one["dead_from"].isna()]
+    every_one = of(results, 1)
+    one = every_one[every_one["dead_from"].isna()]
     for at_zero in (0, 0.5):
-        other = of(results, at_zero)
-        other = other[other["dead_from"].isna()]
+        every_other = of(results, at_zero)
+        other = every_other[every_other["dead_from"].isna()]
+        if every_one.empty or every_other.empty:
+            continue
         where = f"Step(0) = {at_zero:g} and 1, alive"
         if not one.index.equals(other.index):
             yield Case(where, [np.nan], note="other networks live")
@@ -63,9 +69,11 @@ def bias_gradients(results):
 def halved(results):
     """Under ½ a bias gradient is (½)^m of that under 1, m the number of layers from there to the output."""
     half, one = above_dead(results, 0.5), above_dead(results, 1)
+    if half.empty or one.empty:
+        return
     if not half.index.equals(one.index):
         yield Case("Step(0) = ½ and 1", [np.nan], note="other networks are dead")
-    elif len(half):
+    else:
         coordinates = half.index.to_frame()
         layers = coordinates["depth"] - coordinates["layer"] + 1
         gap = half["log10_grad_biases"] - one["log10_grad_biases"] - layers * log10(1 / 2)
@@ -94,13 +102,15 @@ CLAIMS = (
         "difference of log10 ‖∂C/∂W‖ at every layer (decades)",
         every,
         weight_gradients,
+        scope=(STEP,),
     ),
     Claim(
         "nothing_learnt",
-        "In a dead one every weight gradient is exactly 0, whatever Step(0) is.",
+        "In a dead one, with zero biases, every weight gradient is exactly 0, whatever Step(0) is.",
         "whether ‖∂C/∂W‖ is 0, at every layer",
         every,
         nothing_learnt,
+        scope=(STEP, "bias_scale == 0"),
     ),
     Claim(
         "bias_gradients",
@@ -108,6 +118,7 @@ CLAIMS = (
         "whether that is so, at every layer above",
         every,
         bias_gradients,
+        scope=ABOVE,
     ),
     Claim(
         "halved",
@@ -115,6 +126,7 @@ CLAIMS = (
         "log10 ‖∂C/∂b‖ under ½, minus that under 1, minus m·log10 ½ (decades)",
         every,
         halved,
+        scope=ABOVE,
     ),
     Claim(
         "naive_count",
@@ -122,6 +134,7 @@ CLAIMS = (
         "mean slope, at every layer above",
         every,
         naive_count,
+        scope=ABOVE,
     ),
     Claim(
         "dead_count",
@@ -129,5 +142,6 @@ CLAIMS = (
         "dead_fraction, at every layer above",
         every,
         dead_count,
+        scope=ABOVE,
     ),
 )

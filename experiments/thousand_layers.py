@@ -3,17 +3,17 @@
 Width 32: at 10,000 layers even He's ReLU loses 180 decades to its finite width alone.
 """
 
-import numpy as np
-
-from harness.claims import Case, Claim, groups, mean, near
+from harness.claims import Case, Claim, mean, near
+from harness.selection import deepest, groups
 from harness.tables import ZERO_UNDER
 
 FIGURES = ("attenuation_against_depth", "gradient_profile", "slope_against_theory")
 SWEEPS = {"thousand_layers": ("network.depth=[1, 100, 1000, 10000]", "replicates=12")}
 
 
-def deepest(frame):
-    return frame[frame["depth"] == frame["depth"].max()]
+# A critical tanh, whose gradient follows a power law, has no straight line.
+STRAIGHT = ("activation in ['relu', 'sigmoid']", "bias_scale == 0", "width >= 32", "depth >= 1000",
+            "inputs in ['gaussian', 'digits']", "alive")  # fmt: skip
 
 
 def straight(results):
@@ -32,16 +32,16 @@ def straight(results):
 def same_slope(results):
     """The slope at 1000 layers less that at 10,000: the same line, of which one is a part."""
     networks = results.networks
-    longest = networks["depth"].max()
-    for words, _, own in groups(networks[networks["depth"].isin([1000, longest])], "activation", "init"):
+    shortest, longest = networks["depth"].min(), networks["depth"].max()
+    ends = networks[networks["depth"].isin([shortest, longest])]
+    for words, _, own in groups(ends, "activation", "init", across=("depth",)):
         slope = own.pivot(index="replicate", columns="depth", values="slope_per_layer")
-        yield Case(words, slope[1000] - slope[longest], **near(0, 0.015))
+        if shortest < longest:
+            yield Case(words, slope[shortest] - slope[longest], **near(0, 0.015))
 
 
 def reach(results):
-    networks = deepest(results.networks)
-    own = networks[(networks["activation"] == "sigmoid") & np.isclose(networks["sigma_w"], 1)]
-    for words, _, found in groups(own, "activation", "init", "depth"):
+    for words, _, found in groups(deepest(results.networks), "activation", "init", "depth"):
         yield Case(words, found["log10_gradient_gain"], at_most=-6000)
 
 
@@ -56,9 +56,7 @@ def formats(results):
 
     The line starts within a decade of 1 and wanders by 1.5 decades over the 500 layers of float64.
     """
-    networks = deepest(results.networks)
-    own = networks[networks["activation"] == "sigmoid"]
-    for words, _, found in groups(own, "activation", "init"):
+    for words, _, found in groups(deepest(results.networks), "activation", "init"):
         for name, floor in ZERO_UNDER.items():
             readable = found["depth"] - found[f"zero_from_layer_{name}"].astype(float)
             gap = readable * found["slope_per_layer"] - floor
@@ -72,6 +70,7 @@ CLAIMS = (
         "mean over draws of the slope of the lower half of the layers minus that of the upper half (decades a layer)",
         mean,
         straight,
+        scope=STRAIGHT,
     ),
     Claim(
         "one_line_for_all_depths",
@@ -79,6 +78,7 @@ CLAIMS = (
         "mean over draws of the difference of slope_per_layer (decades)",
         mean,
         same_slope,
+        scope=STRAIGHT,
     ),
     Claim(
         "below_minus_6000",
@@ -86,6 +86,7 @@ CLAIMS = (
         "mean attenuation over draws (decades)",
         mean,
         reach,
+        scope=("activation == 'sigmoid'", "0.9999 < sigma_w < 1.0001", *STRAIGHT, "depth >= 10000"),
     ),
     Claim(
         "theory",
@@ -93,6 +94,7 @@ CLAIMS = (
         "mean over draws of slope_per_layer minus predicted_slope_per_layer, deepest networks (decades)",
         mean,
         against_theory,
+        scope=(*STRAIGHT, "cost == 'linear'", "batch == 1"),
     ),
     Claim(
         "formats",
@@ -100,5 +102,6 @@ CLAIMS = (
         "mean over draws of (layers that can be read · slope − decades of the format)",
         mean,
         formats,
+        scope=("activation == 'sigmoid'", *STRAIGHT),
     ),
 )

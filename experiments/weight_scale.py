@@ -9,7 +9,8 @@ from math import log, log10, sqrt
 import numpy as np
 
 from harness.activations import ACTIVATIONS
-from harness.claims import Case, Claim, every, groups, mean, near, per_draw
+from harness.claims import Case, Claim, every, mean, near
+from harness.selection import deepest, groups, per_draw
 from harness.theory.mean_field import chi_1, fixed_point
 
 FIGURES = ("phase_diagram", "step_against_sigmoid", "attenuation_against_depth", "dead_units", "paired_comparison")
@@ -24,39 +25,36 @@ SWEEPS = {
 SIGMOID_EDGE = 10.1493  # harness.theory.mean_field.critical_sigma_w
 
 
-def deepest(results, extreme):
-    """The deepest networks of each activation at the smallest (min) or largest (max) weight scale."""
-    networks = results.networks[results.networks["depth"] == results.networks["depth"].max()]
-    scale = networks["weight_scale"].agg(extreme)
-    yield from groups(networks[networks["weight_scale"] == scale], "activation", "weight_scale")
+SMALL, LARGE = 0.26, 15.9  # σ_w: small enough that no activation makes up for it; 1.6 times sigmoid's edge
+WIDE = ("bias_scale == 0", "width >= 100", "input_width >= 32", "inputs in ['gaussian', 'digits']", "alive")
+SIGMOID = ("activation == 'sigmoid'", *WIDE)
+# What theory's finite-width shift is of.
+EDGE = ("bias_scale == 0", "cost == 'linear'", "batch == 1", "width >= 100", "depth > 1", "alive")
 
 
-def small_weights(results):
-    for words, _, own in deepest(results, "min"):
-        yield Case(words, own["log10_gradient_gain"], at_most=-3)
+def attenuations(at_least=-np.inf, at_most=np.inf):
+    """Of the deepest networks, the same band for all."""
+
+    def cases(results):
+        for words, _, own in groups(deepest(results.networks), "activation", "weight_scale"):
+            yield Case(words, own["log10_gradient_gain"], at_least, at_most)
+
+    return cases
 
 
-def large_weights(results):
-    for words, _, own in deepest(results, "max"):
-        yield Case(words, own["log10_gradient_gain"], at_least=3)
-
-
-def saturation(results, scale):
-    """Hidden layers of deep sigmoid networks at one weight scale."""
-    layers = results.layers[
-        (results.layers["activation"] == "sigmoid") & (results.layers["layer"] < results.layers["depth"])
-    ]
-    deep = layers[layers["depth"] == layers["depth"].max()]
-    yield from groups(deep[np.isclose(deep["weight_scale"], scale)], "weight_scale", "depth")
+def saturation(results):
+    """Hidden layers of the deepest networks."""
+    layers = deepest(results.layers)
+    yield from groups(layers[layers["layer"] < layers["depth"]], "weight_scale", "depth")
 
 
 def unsaturated(results):
-    for words, _, own in saturation(results, 1.0):
+    for words, _, own in saturation(results):
         yield Case(words, own["saturated_fraction"], at_most=0.001)
 
 
 def saturated(results):
-    for words, _, own in saturation(results, 16.0):
+    for words, _, own in saturation(results):
         yield Case(words, per_draw(own, "saturated_fraction"), at_least=0.3)
 
 
@@ -68,58 +66,58 @@ def infinite_width_slope(activation, sigma_w):
 
 
 def net_slopes(results, activation):
-    """Slope less its predicted finite-width shift: (replicates, scales) as a frame, a column a weight scale."""
-    networks = results.networks[results.networks["activation"] == activation]
-    if networks.empty:
-        return None
-    at = {scale: infinite_width_slope(activation, scale) for scale in networks["weight_scale"].unique()}
-    shift = networks["predicted_slope_per_layer"] - networks["weight_scale"].map(at)
-    return networks.assign(net=networks["slope_per_layer"] - shift).pivot(
-        index="replicate", columns="weight_scale", values="net"
-    )
+    """(words, slope less its predicted finite-width shift) as frames (replicates, σ_w), of the deepest networks."""
+    networks = deepest(results.networks)
+    at = {sigma_w: infinite_width_slope(activation, sigma_w) for sigma_w in networks["sigma_w"].unique()}
+    shift = networks["predicted_slope_per_layer"] - networks["sigma_w"].map(at)
+    networks = networks.assign(net=networks["slope_per_layer"] - shift)
+    for words, _, own in groups(networks, "activation", "init", across=("weight_scale",)):
+        yield words, own.pivot(index="replicate", columns="sigma_w", values="net")
 
 
 def relu_edge(results):
     """Where a draw's net slope is 0: a slope is log10 σ_w plus what does not depend on it."""
-    net = net_slopes(results, "relu")
-    if net is not None:
-        scale = min(net.columns, key=lambda s: abs(s - sqrt(2)))
-        yield Case(f"relu, from weight scale {scale:.5g}", scale * 10 ** -net[scale], **near(sqrt(2), 0.01 * sqrt(2)))
+    for words, net in net_slopes(results, "relu"):
+        sigma_w = min(net.columns, key=lambda s: abs(s - sqrt(2)))
+        edge = sigma_w * 10 ** -net[sigma_w]
+        yield Case(f"{words}, from σ_w = {sigma_w:.5g}", edge, **near(sqrt(2), 0.01 * sqrt(2)))
 
 
 def sigmoid_edge(results):
-    """Where a draw's net slope is 0, between two scales about the edge; it is straight in ln σ_w to 1 % there."""
-    net = net_slopes(results, "sigmoid")
-    if net is not None and min(net.columns) < 9.5 and max(net.columns) > 11:
-        below, above = (min(net.columns, key=lambda s, at=at: abs(s - at)) for at in (9, 11.5))
-        edge = log(below) - net[below] / (net[above] - net[below]) * log(above / below)
-        yield Case(f"sigmoid, between {below:g} and {above:g}", np.exp(edge), **near(SIGMOID_EDGE, 0.03 * SIGMOID_EDGE))
+    """Where a draw's net slope is 0, between two σ_w about the edge; it is straight in ln σ_w to 1 % there."""
+    for words, net in net_slopes(results, "sigmoid"):
+        under, over = net.columns[net.columns < 9.5], net.columns[net.columns > 11]
+        if len(under) and len(over):
+            below, above = (min(side, key=lambda s, at=at: abs(s - at)) for side, at in ((under, 9), (over, 11.5)))
+            edge = np.exp(log(below) - net[below] / (net[above] - net[below]) * log(above / below))
+            where = f"{words}, between σ_w = {below:g} and {above:g}"
+            yield Case(where, edge, **near(SIGMOID_EDGE, 0.03 * SIGMOID_EDGE))
 
 
 def both_sides(results):
     """The measured slope itself has another sign on the two sides of the edge."""
-    networks = results.networks
-    for words, (activation, scale), own in groups(networks, "activation", "weight_scale"):
-        edge = {"relu": sqrt(2), "sigmoid": SIGMOID_EDGE}.get(activation)
-        if edge and abs(scale / edge - 1) > 0.08:
-            above = scale > edge
-            yield Case(words, own["slope_per_layer"], 0 if above else -np.inf, np.inf if above else 0)
+    for words, (activation, _), own in groups(deepest(results.networks), "activation", "weight_scale"):
+        off = own["sigma_w"].iloc[0] / {"relu": sqrt(2), "sigmoid": SIGMOID_EDGE}[activation] - 1
+        if abs(off) > 0.08:
+            yield Case(words, own["slope_per_layer"], 0 if off > 0 else -np.inf, np.inf if off > 0 else 0)
 
 
 CLAIMS = (
     Claim(
         "small_weights_vanish",
         "With weights small enough a gradient vanishes, whatever the activation.",
-        "mean attenuation over draws, deepest networks, smallest weight scale (decades)",
+        "mean attenuation over draws, deepest networks (decades)",
         mean,
-        small_weights,
+        attenuations(at_most=-3),
+        scope=(f"sigma_w < {SMALL}", "depth >= 32", "width >= 32", "alive"),
     ),
     Claim(
         "large_weights_explode",
         "With weights large enough it explodes, whatever the activation; sigmoid's too.",
-        "mean attenuation over draws, deepest networks, largest weight scale (decades)",
+        "mean attenuation over draws, deepest networks (decades)",
         mean,
-        large_weights,
+        attenuations(at_least=3),
+        scope=(f"sigma_w > {LARGE}", "depth >= 100", *WIDE),
     ),
     Claim(
         "unsaturated_vanish",
@@ -127,6 +125,7 @@ CLAIMS = (
         "saturated_fraction of every hidden layer",
         every,
         unsaturated,
+        scope=("0.999 < sigma_w < 1.001", "depth >= 100", *SIGMOID),
     ),
     Claim(
         "saturated_explode",
@@ -134,6 +133,7 @@ CLAIMS = (
         "mean over draws of saturated_fraction of hidden layers",
         mean,
         saturated,
+        scope=("15.9 < sigma_w < 16.1", "depth >= 100", *SIGMOID),
     ),
     Claim(
         "relu_edge",
@@ -141,6 +141,7 @@ CLAIMS = (
         "mean over draws of the weight scale at which the slope, net of the shift, is 0",
         mean,
         relu_edge,
+        scope=("activation == 'relu'", *EDGE),
         sweep="weight_edges",
     ),
     Claim(
@@ -149,6 +150,7 @@ CLAIMS = (
         "mean over draws of the weight scale at which the slope, net of the shift, is 0",
         mean,
         sigmoid_edge,
+        scope=("activation == 'sigmoid'", "8 <= sigma_w <= 13", *EDGE),
         sweep="weight_edges",
     ),
     Claim(
@@ -157,6 +159,7 @@ CLAIMS = (
         "mean of slope_per_layer over draws (decades)",
         mean,
         both_sides,
+        scope=("activation in ['relu', 'sigmoid']", *EDGE, "width >= 200", "depth >= 100"),
         sweep="weight_edges",
     ),
 )

@@ -6,6 +6,7 @@ A type made here checks and normalises: an axis becomes a tuple of entries, each
 
 import inspect
 import math
+import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import product
@@ -60,7 +61,7 @@ def whole(what: str, at_least: int = 1, at_most: int = LARGEST_WHOLE) -> Any:
 
     def check(value: object) -> int:
         if not _is_number(value) or (at_least <= value <= at_most and value != int(value)):
-            raise complaint(f"{shown(value)} is not {what}; use a whole number, {at_least} or more")
+            raise complaint(f"{shown(value)} is not {what}; use a whole number, {at_least} or more{_several(value)}")
         if value < at_least:
             raise complaint(f"{shown(value)} is not {what}; use {at_least} or more")
         if value > at_most:
@@ -77,10 +78,17 @@ def number(what: str, above: float | None = None, at_least: float | None = None)
     def check(value: object) -> float:
         fits = _is_number(value) and abs(value) <= sys.float_info.max
         if not fits or (above is not None and value <= above) or (at_least is not None and value < at_least):
-            raise complaint(f"{shown(value)} is not {what}; use a finite number{bound}")
+            raise complaint(f"{shown(value)} is not {what}; use a finite number{bound}{_several(value)}")
         return float(value) + 0.0
 
     return Annotated[float, Field(gt=above, ge=at_least), BeforeValidator(check)]
+
+
+def _several(value: object) -> str:
+    """For `1,2,3`, `1-10` and `range(1, 10)`: how more than one number is written."""
+    if not isinstance(value, str) or len(re.findall(r"[0-9]+", value)) < 2:
+        return ""
+    return "; a list is [1, 2, 3], a range {from: 1, to: 9, steps: 3}"
 
 
 def word(what: str, names: Collection[str]) -> Any:
@@ -222,7 +230,8 @@ def choice_axis(what: str, table: Mapping[str, Callable]) -> Any:
             raise complaint(f"the mapping names no {what.split()[1]}; add name: {next(iter(table))}")
         name = mapping["name"]
         if not isinstance(name, str) or name not in table:
-            raise complaint(f"{shown(name)} is not {what}; {remedy(name, table)}")
+            written = " parameters are written {name: …, parameter: …}" if "(" in str(name) else ""
+            raise complaint(f"{shown(name)} is not {what}; {remedy(name, table)}{written}")
         return mapping
 
     kinds = [Annotated[_chosen(what, table, name), Tag(f"<{name}>")] for name in table]

@@ -1,6 +1,7 @@
 """What there is to choose from: activations, initialisations, measures, figures and experiments, a line each."""
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 
 from harness.activations import ACTIVATIONS
@@ -18,8 +19,14 @@ def catalogue(experiments: Path) -> list[Table]:
         _table("Initialisations", "network.init", [(_call(f), f().summary) for f in INITS.values()]),
         _table("Measures", "a column of layers", [(name, _first(f.__doc__)) for name, f in MEASURES.items()]),
         _table("Figures", "figures", list(FIGURES.items())),
-        _table("Experiments", "experiment", [(path.stem, sentence(path)) for path in sorted(experiments.glob("*.py"))]),
+        _experiments(experiments),
     ]
+
+
+def _experiments(folder: Path) -> Table:
+    rows = [(path.stem, sentence(path)) for path in sorted(folder.glob("*.py"))]
+    none = "None here: they are the files experiments/<name>.py of a checkout, listed where one stands in it."
+    return replace(_table("Experiments", "experiment", rows), note="" if rows else none)
 
 
 def _table(title: str, note: str, rows: list[tuple[str, str]]) -> Table:

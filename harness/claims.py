@@ -6,16 +6,17 @@ its cases do, and fails where one does. Intervals share ERROR_RATE among the cas
 true statement fails in fewer than one of 10,000 fresh seeds.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from math import inf, isfinite, log, nan, sqrt
+from math import inf, isfinite, isnan, log, nan, sqrt
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy import special
 
 from harness.errors import HarnessError
+from harness.selection import Selected
 
 Array = np.ndarray
 
@@ -44,16 +45,18 @@ Interval = Callable[[Case, float], tuple[float, float, float]]  # case, error ra
 class Claim:
     """A sentence that could be false, and how it is tested.
 
-    `statistic`: what is computed, in words. `cases`: from a sweep's results (`networks`, `layers`, `build`) to the
-    cases. `sweep`: the config of the experiment whose results it takes; the experiment's own name where it is empty.
+    `statistic`: what is computed, in words. `scope`: conditions on the networks that it speaks of, as Selected takes
+    them. `cases`: from the results of these networks (`networks`, `layers`, `neurons`) to the cases. `sweep`: the
+    config of the experiment whose results it takes; the experiment's own name where it is empty.
     """
 
     name: str
     sentence: str
     statistic: str
     interval: Interval
-    cases: Callable[[Any], Iterable[Case]]
+    cases: Callable[[Selected], Iterable[Case]]
     sweep: str = ""
+    scope: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim as judged, with its evidence."""
+    """A claim as judged, with its evidence. `scope`: what the networks it was tested on have that others have not."""
 
     name: str
     sentence: str
@@ -87,6 +90,7 @@ class Verdict:
     interval: str
     grade: str
     findings: tuple[Finding, ...] = field(default=())
+    scope: tuple[str, ...] = ()
 
     @property
     def deciding(self) -> Finding | None:
@@ -99,44 +103,60 @@ class Verdict:
 
 
 def judge(claim: Claim, results: Any) -> Verdict:
-    """The verdict on a claim. Where results lack what it needs, it is undecided, and says what is missing."""
+    """The verdict on a claim. Of a sweep that has nothing it speaks of it is undecided, and says why.
+
+    Raises HarnessError where the claim's own code trips: that says nothing of the networks.
+    """
+    selected = Selected(results, claim.scope)
     try:
-        cases = list(claim.cases(results))
-    except KeyError as error:
-        return unknown(claim, f"the tables have no {error}")
+        cases = list(claim.cases(selected))
     except HarnessError as error:
         return unknown(claim, str(error))
+    except Exception as error:
+        raise HarnessError(f"{_place(error)}: claim {claim.name!r} cannot be judged: {type(error).__name__}: "
+                           f"{error}; mend the question's file") from error  # fmt: skip
     if not cases:
-        return unknown(claim, "this sweep has none of the networks that it speaks of")
+        return unknown(claim, "does not apply: this sweep has none of the networks that it speaks of")
     findings = tuple(_finding(claim.interval, case, ERROR_RATE / len(cases)) for case in cases)
     grades = {finding.grade for finding in findings}
     grade = next(grade for grade in (FAILS, UNDECIDED, HOLDS) if grade in grades)
-    return Verdict(claim.name, claim.sentence, claim.statistic, _words(claim.interval), grade, findings)
+    return _verdict(claim, grade, findings, selected.restrictions if claim.scope else ())
 
 
 def unknown(claim: Claim, why: str) -> Verdict:
     """Undecided, and why."""
-    finding = Finding("", UNDECIDED, nan, nan, nan, -inf, inf, 0, why)
-    return Verdict(claim.name, claim.sentence, claim.statistic, _words(claim.interval), UNDECIDED, (finding,))
+    return _verdict(claim, UNDECIDED, (Finding("", UNDECIDED, nan, nan, nan, -inf, inf, 0, why),))
 
 
-def _words(interval: Interval) -> str:
-    """What an interval's docstring calls it."""
-    return (interval.__doc__ or "").strip().split(":")[0]
+def _verdict(claim: Claim, grade: str, findings: tuple[Finding, ...], scope: tuple[str, ...] = ()) -> Verdict:
+    interval = (claim.interval.__doc__ or "").strip().split(":")[0]  # what its docstring calls it
+    return Verdict(claim.name, claim.sentence, claim.statistic, interval, grade, findings, scope)
+
+
+def _place(error: Exception) -> str:
+    """The line of the question's file at which its code tripped: `judge` called it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    file = frames[min(1, len(frames) - 1)].filename
+    return f"{file}:{[frame.lineno for frame in frames if frame.filename == file][-1]}"
 
 
 def _finding(interval: Interval, case: Case, error_rate: float) -> Finding:
     values = np.asarray(case.values, dtype=float)
-    nulls = int(np.isnan(values).sum())
     estimate = low = high = nan
-    note = case.note
-    if nulls:
-        note = "; ".join(filter(None, (note, f"{nulls} of {len(values)} values are null")))
-    elif len(values):
+    if len(values) and not np.isnan(values).any():
         estimate, low, high = interval(case, error_rate)
+    note = "; ".join(filter(None, (case.note, _why_unknown(values) if isnan(low) else "")))
     grade = graded(low, high, case.at_least, case.at_most)
     band = float(case.at_least), float(case.at_most)
     return Finding(case.where, grade, estimate, low, high, *band, len(values), note)
+
+
+def _why_unknown(values: Array) -> str:
+    """Why there is no interval."""
+    for what, count in (("null", np.isnan(values).sum()), ("infinite, of dead networks", np.isinf(values).sum())):
+        if count:
+            return f"{count} of {len(values)} values are {what}"
+    return "an interval needs two draws or more" if len(values) else "no draws"
 
 
 def graded(low: float, high: float, at_least: float, at_most: float) -> str:
@@ -214,30 +234,9 @@ def distance_to_normal(case: Case, error_rate: float) -> tuple[float, float, flo
     return gap, max(gap - half, 0.0), min(gap + half, 1.0)
 
 
-# What claims take from tables ---------------------------------------------------------------------------------------
-
-
 def near(value: float, tolerance: float) -> dict[str, float]:
     """The band value ± tolerance, as a Case takes it."""
     return {"at_least": value - tolerance, "at_most": value + tolerance}
-
-
-def groups(frame: pd.DataFrame, *by: str) -> Iterator[tuple[str, tuple, pd.DataFrame]]:
-    """(words, key, rows) for each combination of these coordinates, in the order of the sweep."""
-    for key, own in frame.groupby(list(by), observed=True, sort=False):
-        words = ", ".join(_coordinate(name, value) for name, value in zip(by, key, strict=True))
-        yield words, key, own
-
-
-def _coordinate(name: str, value: object) -> str:
-    text = f"{value:.5g}" if isinstance(value, float | np.floating) else str(value)
-    return text if name in ("activation", "init") else f"{name.replace('_', ' ')} {text}"
-
-
-def per_draw(layers: pd.DataFrame, column: str) -> Array:
-    """The mean of a column over the layers of each network, one value a network; null where one of them is."""
-    values = layers[column].astype(float).groupby(layers["network"].astype(str), sort=False)
-    return values.mean().where(values.count() == values.size()).to_numpy()
 
 
 # As JSON ------------------------------------------------------------------------------------------------------------
@@ -250,7 +249,8 @@ def to_json(verdicts: Sequence[Verdict]) -> list[dict]:
 
 def from_json(written: Sequence[dict]) -> list[Verdict]:
     """The verdicts that `to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
-    return [Verdict(**_texts(entry), findings=tuple(_read(finding) for finding in entry["cases"])) for entry in written]
+    return [Verdict(**_texts(entry), findings=tuple(_read(finding) for finding in entry["cases"]),
+                    scope=tuple(entry.get("scope", ()))) for entry in written]  # fmt: skip
 
 
 _TEXTS = ("name", "sentence", "statistic", "interval", "grade")
@@ -266,7 +266,8 @@ def _plain(verdict: Verdict) -> dict:
         {name: _number(value) if name in _NUMBERS else value for name, value in vars(finding).items()}
         for finding in verdict.findings
     ]
-    return {name: getattr(verdict, name) for name in _TEXTS} | {"error_rate": ERROR_RATE, "cases": cases}
+    texts = {name: getattr(verdict, name) for name in _TEXTS}
+    return texts | {"scope": list(verdict.scope), "error_rate": ERROR_RATE, "cases": cases}
 
 
 def _number(value: float) -> float | str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 EXIT_CODES = """
 Exit codes: 0 done, 1 a run failed or was left unfinished, 2 a config, an option or a results folder that cannot be
 used, 3 a comparison differs or a claim does not hold (diff, verify), 130 interrupted (finished blocks are kept).
+A sweep that ends has done its work, and prints its verdicts: it is verify whose exit code is about claims.
 """
 
 app = typer.Typer(
@@ -29,6 +30,21 @@ app = typer.Typer(
     epilog=EXIT_CODES, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )  # fmt: skip
+
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        say(f"harness {sys.modules[__package__].__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version, and end.")] = False,  # noqa: E501
+) -> None:
+    """Options before a command."""
+
 
 Config = Annotated[Path, typer.Argument(help="YAML file of the sweep, such as configs/depth.yaml.", show_default=False)]
 Folder = Annotated[Path, typer.Argument(help="A results folder, such as results/depth.", show_default=False)]
@@ -160,7 +176,7 @@ def plot(results: Folder) -> None:
 def diff(
     a: Folder,
     b: Folder,
-    tolerance: Annotated[float, typer.Option(help="Largest difference, in decades or as a fraction, that counts as none.")] = 1e-9,  # noqa: E501
+    tolerance: Annotated[float, typer.Option(help="Largest difference, in decades or as a fraction, that counts as none.", min=0)] = 1e-9,  # noqa: E501
 ) -> None:
     """Compare two results folders: identical, within tolerance, or different (exit code 3)."""
     from harness.diff import DIFFERS

@@ -20,6 +20,7 @@ Array = np.ndarray
 
 SUFFIXES = (".npy", ".npz", ".csv", ".parquet")
 _NUMERIC = {*(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), "halffloat", "float", "double"}
+_NUMBER_CLASSES = "number the classes, as pandas.factorize does"
 MAX_BYTES = 10**9  # of a file, and of what it becomes in float64
 MAX_COLUMNS = 10**5
 MAX_HEADER = 4 * 10**6  # bytes of a table's first line
@@ -166,7 +167,8 @@ def _read_npz(path: Path) -> Dataset:
     with np.load(path, allow_pickle=False) as arrays:
         names = set(arrays.files)
         if "inputs" not in names or names - {"inputs", "labels"}:
-            raise _Refused(f"{path}: holds {_listed(names)}; an .npz has inputs, and may have labels")
+            raise _Refused(f"{path}: holds {_listed(names)}; save it as numpy.savez(…, inputs=…, labels=…); "
+                           "labels may be left out")
         labels = np.asarray(arrays["labels"]) if "labels" in names else None
         return _dataset(path, np.asarray(arrays["inputs"]), labels, "labels")
 
@@ -176,12 +178,14 @@ def _read_csv(path: Path) -> Dataset:
 
     with path.open("rb") as file:
         header = file.readline(MAX_HEADER)
+    if b"," not in header and (b";" in header or b"\t" in header):
+        raise _Refused(f"{path}: the first line has no comma; save it with commas between columns, and decimal points")
     if len(header) == MAX_HEADER:
         raise _Refused(f"{path}: the first line is longer than {MAX_HEADER // 10**6} MB; it names the columns")
     _require_columns(path, header.count(b",") + 1)
     table = csv.read_csv(path, read_options=csv.ReadOptions(use_threads=False))
     if all(_is_number(name) for name in table.column_names):
-        raise _Refused(f"{path}: the first line holds numbers; it names the columns")
+        raise _Refused(f"{path}: the first line holds numbers; put one above it with names, such as x1,x2,label")
     return _from_table(path, table)
 
 
@@ -196,13 +200,16 @@ def _read_parquet(path: Path) -> Dataset:
         _require_room(path, max(sum(groups), 8 * metadata.num_rows * metadata.num_columns))
         for field in file.schema_arrow:  # before anything is unpacked: a dictionary may hold one long word, many times
             if str(field.type) not in _NUMERIC:
-                raise _Refused(f"{path}: column {shown(field.name)}: {field.type} is not a number; drop the column")
+                raise _no_number(path, field.name, field.type)
         return _from_table(path, file.read(use_threads=False))
 
 
 def _from_table(path: Path, table: "pyarrow.Table") -> Dataset:  # noqa: F821  (see _read_csv)
     if table.num_rows == 0:
         raise _Refused(f"{path}: has no rows")
+    if "" in table.column_names:
+        place = table.column_names.index("") + 1
+        raise _Refused(f"{path}: column {place} has no name; name it, or leave an index out (pandas: index=False)")
     columns: dict[str, Array] = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         if name in columns:
@@ -219,8 +226,13 @@ def _column(path: Path, name: str, column: "pyarrow.ChunkedArray") -> Array:  # 
         raise _Refused(f"{path}: column {shown(name)}: no number in row {row}; fill it or drop the row")
     if str(column.type) not in _NUMERIC:
         values = (shown(str(value)) for value in column.to_pylist() if not _is_number(value))
-        raise _Refused(f"{path}: column {shown(name)}: {next(values, column.type)} is not a number; drop the column")
+        raise _no_number(path, name, next(values, column.type))
     return column.to_numpy()
+
+
+def _no_number(path: Path, name: str, value: object) -> _Refused:
+    remedy = _NUMBER_CLASSES if name == "label" else "drop the column"
+    return _Refused(f"{path}: column {shown(name)}: {value} is not a number; {remedy}")
 
 
 # What every file must satisfy ---------------------------------------------------------------------------------------
@@ -229,12 +241,13 @@ def _column(path: Path, name: str, column: "pyarrow.ChunkedArray") -> Array:  # 
 def _dataset(path: Path, inputs: Array, labels: Array | None = None, label_name: str = "label",
              names: Sequence[str] = ()) -> Dataset:  # fmt: skip
     if inputs.ndim != 2:
-        raise _Refused(f"{path}: has {inputs.ndim} dimensions; inputs are (rows, features)")
+        remedy = "reshape(-1, 1) makes each number a row" if inputs.ndim == 1 else "reshape(len(x), -1) makes them rows"
+        raise _Refused(f"{path}: has shape {inputs.shape}; inputs are (rows, features): {remedy}")
     for count, what in zip(inputs.shape, ("rows", "features"), strict=True):
         if count == 0:
             raise _Refused(f"{path}: has no {what}")
     if inputs.dtype.kind not in "iuf":
-        raise _Refused(f"{path}: holds {inputs.dtype}; inputs are real numbers")
+        raise _Refused(f"{path}: holds {inputs.dtype}; save real numbers, as astype(float) makes them")
     _require_room(path, 8 * inputs.size)
     with np.errstate(over="ignore"):  # beyond float64 is infinite, and refused below
         inputs = np.array(inputs, dtype=np.float64)
@@ -251,9 +264,10 @@ def _dataset(path: Path, inputs: Array, labels: Array | None = None, label_name:
 
 def _classes(path: Path, labels: Array, rows: int, name: str) -> tuple[Array, int]:
     if labels.shape != (rows,):
-        raise _Refused(f"{path}: column {name!r}: has shape {labels.shape}; one label a row is {(rows,)}")
+        raise _Refused(f"{path}: column {name!r}: has shape {labels.shape}, one label a row is {(rows,)}; "
+                       "of one-hot rows, argmax(axis=1) makes labels")
     if labels.dtype.kind not in "iuf" or not np.all(np.isfinite(labels) & (labels == np.floor(labels))):
-        raise _Refused(f"{path}: column {name!r}: labels are whole numbers")
+        raise _Refused(f"{path}: column {name!r}: labels are whole numbers; {_NUMBER_CLASSES}")
     found, numbered = np.unique(labels, return_inverse=True)
     if len(found) < 2:
         raise _Refused(f"{path}: column {name!r}: there is only one class; labels need two or more")

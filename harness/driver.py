@@ -13,7 +13,9 @@ from harness.environment import environment, made_with
 from harness.errors import ConfigError, ResultsError
 from harness.folder import CONFIG, MANIFEST, clear, held, is_ours, require_free, results_folder
 from harness.lanes import Settings
+from harness.machine import bytes_of
 from harness.plan import Plan, plan
+from harness.problems import shown
 from harness.questions import Question, load_question
 from harness.results import Results, require_figures
 
@@ -48,8 +50,11 @@ def prepare(given: Config, overrides: Sequence[str] = (), replicates: int | None
     Raises ConfigError for a config that cannot be run, ResultsError for a folder that holds something else, or is held.
     """
     sweep = given if isinstance(given, config.Sweep) else config.read(given, overrides, replicates, allow_large)
-    question = load_question(sweep.experiment, sweep.folder) if sweep.experiment else None
-    require_figures(sweep.figures or (question.figures if question else ()))
+    question = load_question(sweep.experiment, sweep.folder, sweep.place("experiment")) if sweep.experiment else None
+    if sweep.figures is None and question:
+        require_figures(question.figures, lambda key: f"{question.path}: {key}")
+    else:
+        require_figures(sweep.figures or (), sweep.place)
     folder = results_folder(sweep.name, out)
     require_free(folder)
     planned = _plan(sweep, _held_already(folder, sweep, fresh, mixed)[0])
@@ -57,22 +62,34 @@ def prepare(given: Config, overrides: Sequence[str] = (), replicates: int | None
 
 
 def sweep(given: Config, *, overrides: Sequence[str] = (), replicates: int | None = None,
-          out: str | os.PathLike | None = None, workers: int | str = 1, memory: int | None = None,
+          out: str | os.PathLike | None = None, workers: int | str = 1, memory: int | str | None = None,
           dask: str | None = None, mixed: bool = False, fresh: bool = False, allow_large: bool = False,
           report: Report | None = None) -> Results:  # fmt: skip
-    """Run a sweep, given as a config's path or as a mapping, and draw its figures.
+    """Run a sweep and draw its figures. `given`: the path of a config, or a dict with a config's keys.
 
     `workers` is a number of processes or "auto"; a script that asks for more than one needs the usual
-    `if __name__ == "__main__":`. `memory` is how many bytes each may take; default, its part of a share of what
-    this machine has. `dask` is the address of a scheduler whose workers compute in their place; with `mixed` also those
-    whose last bits may differ. Results go to results/<name>/ under the current folder, or to `out`.
+    `if __name__ == "__main__":`. `memory` is how many bytes each may take, or "1.5GB"; default, its part of a
+    share of what this machine has. `dask` is the address of a scheduler whose workers compute in their place; with
+    `mixed` also those whose last bits may differ. Results go to results/<name>/ under the current folder, or to `out`.
     """
+    where = _where(workers, memory, dask)
+    if out is not None and not isinstance(out, str | os.PathLike):
+        raise ConfigError(f"out: {shown(out)} is no folder; give its path")
     prepared = prepare(given, overrides, replicates, out, fresh, allow_large, mixed)
-    execute(prepared, Where(workers, memory, dask), report)
+    execute(prepared, where, report)
     results = Results(prepared.folder)
     results.draw()
     results.write_verdicts(prepared.question)
     return results
+
+
+def _where(workers: int | str, memory: int | str | None, dask: str | None) -> Where:
+    if workers != "auto" and (not isinstance(workers, int) or workers < 1):
+        raise ConfigError(f"workers: {shown(workers)} is not a number of workers; use 1 or more, or 'auto'")
+    try:
+        return Where(workers, None if memory is None else bytes_of(str(memory)), dask)
+    except ValueError as error:
+        raise ConfigError(f"memory: {error}") from None
 
 
 def execute(prepared: Prepared, where: Where, report: Report | None = None,
@@ -128,12 +145,10 @@ def _held_already(folder: Path, sweep: config.Sweep, fresh: bool, mixed: bool) -
         return {}, []
     before = _swept_before(folder)
     gains = before.replicates <= sweep.replicates
-    other = [f"  {change}" for change in config.differences(before, sweep)
+    other = [change for change in config.differences(before, sweep)
              if change.where not in ONLY_SHOWN and not (change.where == "replicates" and gains)]  # fmt: skip
     if other:
-        lines = [f"{folder} holds the results of another config:", *other,
-                 "start over with --fresh, or keep both with --out FOLDER"]  # fmt: skip
-        raise ResultsError("\n".join(lines))
+        raise ResultsError(_another(folder, other))
     finished, damaged = store.done(folder)
     notes = [f"{line}; it is computed again" for line in damaged]
     elsewhere = made_elsewhere(finished.values())
@@ -141,6 +156,16 @@ def _held_already(folder: Path, sweep: config.Sweep, fresh: bool, mixed: bool) -
         raise ResultsError("\n".join([*elsewhere, "compute all of it here with --fresh, keep both with --out FOLDER, "
                                        "or say --mixed to have both in one table"]))  # fmt: skip
     return finished, [*notes, "\n".join(elsewhere)] if elsewhere else notes
+
+
+def _another(folder: Path, changes: Sequence[config.Difference]) -> str:
+    """What to say of a folder that holds another sweep, or more of this one."""
+    remedy = "start over with --fresh, or keep both with --out FOLDER"
+    if [change.where for change in changes] == ["replicates"]:
+        (_, held, asked), = changes
+        return (f"{folder} holds {held} replicates of each network, more than the {asked} asked for, and removes none: "
+                f"ask for {held} or more; or {remedy}")  # fmt: skip
+    return "\n".join([f"{folder} holds the results of another config:", *(f"  {c}" for c in changes), remedy])
 
 
 def _swept_before(folder: Path) -> config.Sweep:

@@ -100,7 +100,7 @@ def _mean_field(spec: NetworkSpec) -> list[tuple[str, str]]:
         at = mean_field(activation, sigma_w, sigma_b)
     except DomainError as error:
         return [*_slope_without_lengths(activation, sigma_w), ("fixed point of lengths", f"none: {error}")]
-    angles = "nothing is left to have an angle" if at.q_star == 0 else f"c* = {at.c_star:.6g}"
+    angles = "outputs shrink to 0, and have no angle" if at.q_star == 0 else f"c* = {at.c_star:.6g}"
     return [
         _infinite_width(at.chi_1),
         ("fixed points of lengths, of angles", f"q* = {at.q_star:.6g}; {angles}"),

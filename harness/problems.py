@@ -6,6 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+# What other libraries and textbooks call ours.
+ALSO_CALLED = {
+    "swish": "silu", "logistic": "sigmoid", "identity": "linear", "hardtanh": "hard_tanh", "kaiming": "he_normal",
+    "kaiming_normal": "he_normal", "kaiming_uniform": "he_uniform", "glorot": "xavier_normal",
+    "glorot_normal": "xavier_normal", "glorot_uniform": "xavier_uniform", "gaussian": "normal"}  # fmt: skip
+
 Path = tuple[str | int, ...]  # ("network", "activation", 1, "negative_slope")
 
 
@@ -55,6 +61,8 @@ def close_match(word: object, names: Collection[str]) -> str | None:
     """The name that was probably meant."""
     if not isinstance(word, str) or len(word) < 2:
         return None
+    if (own := ALSO_CALLED.get(word.lower())) in names:
+        return own
     close = get_close_matches(word[:60].lower(), names, n=1)
     return next(iter(close or [name for name in names if name.startswith(word)]), None)
 

@@ -8,6 +8,7 @@ from types import ModuleType
 
 from harness.claims import Claim
 from harness.errors import ConfigError
+from harness.problems import remedy
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,13 @@ class Question:
         return tuple(claim for claim in self.claims if (claim.sweep or first) == asked)
 
 
-def load_question(name: str, config_folder: Path) -> Question:
+def load_question(name: str, config_folder: Path, place: str = "experiment") -> Question:
     """experiments/<name>.py in the user's own checkout, the one that holds the config, and from nowhere else.
 
-    Raises ConfigError where there is no such file, it is somebody else's, or it is not a question's.
+    `place`: where the config names it, with which a message begins. Raises ConfigError where there is no such file, it
+    is somebody else's, or it is not a question's.
     """
-    path = _file_of(name, config_folder)
+    path = _file_of(name, config_folder, place)
     module = _run(path)
     figures = getattr(module, "FIGURES", None)
     if not module.__doc__ or not isinstance(figures, tuple):
@@ -47,18 +49,22 @@ def load_question(name: str, config_folder: Path) -> Question:
     return Question(path, first_line(module.__doc__), figures, sweeps, claims)
 
 
-def _file_of(name: str, config_folder: Path) -> Path:
+def _file_of(name: str, config_folder: Path, place: str) -> Path:
     """Its code is run, so it must lie in a checkout that the user stands in, and be no link out of it: a config that
     came from elsewhere brings no code along."""
     folder = config_folder.resolve()
     root = folder.parent if folder.name == "configs" else folder
     path = root / "experiments" / f"{name}.py"
+    without = "to sweep without it, --set experiment=null"
     if not path.is_file():
-        raise ConfigError(f"experiment: there is no {path}; name a file of the folder experiments/ beside the config's")
+        there = sorted(file.stem for file in path.parent.glob("*.py"))
+        how = remedy(name, there) if there else "bring the folder experiments/ along"
+        raise ConfigError(f"{place}: there is no {path}; {how}; {without}")
     if not Path.cwd().is_relative_to(root):
-        raise ConfigError(f"experiment: {path} is code of another checkout, and is not run; to run it, cd {root}")
+        elsewhere = f"{path} is code of another checkout, and is not run; to run it, cd {root}"
+        raise ConfigError(f"{place}: {elsewhere}; {without}")
     if path.resolve() != path:
-        raise ConfigError(f"experiment: {path} is a link to {path.resolve()}, and is not run; copy the file")
+        raise ConfigError(f"{place}: {path} is a link to {path.resolve()}, and is not run; copy the file; {without}")
     return path
 
 

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from harness.folder import CLAIMS, CONFIG, FIGURES, LAYERS, MANIFEST, NETWORKS
 from harness.layer_rows import Rows, over_layers
 from harness.network import Network, NetworkSpec, draw_parameters
 from harness.neurons import is_neuron, neurons
+from harness.problems import close_match, remedy, shown
 from harness.questions import Question
 
 
@@ -48,16 +50,18 @@ class Results:
 
     @cached_property
     def neurons(self) -> pd.DataFrame:
-        """`networks` with the weight W, input x and target y of each; of a sweep of single neurons.
+        """The single neurons among `networks`, with the weight W, input x and target y of each.
 
-        Raises ResultsError for any other sweep.
+        Raises ResultsError where there are none.
         """
         data = self.sweep.data_spec()
-        if not all(is_neuron(spec, data) for spec in self._specs.values()):
-            raise ResultsError(f"{self.path}: not single neurons, of depth, widths and batch 1 and without biases")
-        drawn = neurons(self._specs.values(), data, self.sweep.seed, self.sweep.replicates).set_index("network")
-        found = drawn.loc[self.networks["network"].astype(str)]
-        return self.networks.assign(**{name: found[name].array for name in found})
+        specs = [spec for spec in self._specs.values() if is_neuron(spec, data)]
+        if not specs:
+            raise ResultsError(f"{self.path}: no single neurons, of depth, widths and batch 1 and without biases")
+        drawn = neurons(specs, data, self.sweep.seed, self.sweep.replicates).set_index("network")
+        networks = self.networks[self.networks["network"].astype(str).isin(drawn.index)]
+        found = drawn.loc[networks["network"].astype(str)]
+        return networks.assign(**{name: found[name].array for name in found})
 
     @cached_property
     def manifest(self) -> dict:
@@ -183,28 +187,39 @@ class Results:
         return self._specs[key], int(replicate)
 
 
-def require_figures(names: Sequence[str]) -> None:
-    """Raises ConfigError for a name that no figure has."""
-    for name in names:
-        if name not in figures.FIGURES:
-            raise ConfigError(f"figures: there is no figure {name!r}; there are {', '.join(figures.FIGURES)}")
+def require_figures(names: Sequence[str], place: Callable[[str], str] = str) -> None:
+    """Raises ConfigError for each name that no figure has. `place`: where in the config a key stands."""
+    unknown = [f"{place(f'figures[{i}]')}: there is no figure {name!r}; {remedy(name, figures.FIGURES)}"
+               for i, name in enumerate(names) if name not in figures.FIGURES]  # fmt: skip
+    if unknown:
+        raise ConfigError(*unknown)
 
 
 def _chosen(networks: pd.DataFrame, where: str) -> pd.DataFrame:
-    remedy = "write for example \"depth == 64 and activation == 'relu'\""
+    columns = ", ".join(networks.columns)
+    example = "write for example \"depth == 64 and activation == 'relu'\""
     try:
         holds = networks.eval(where, engine="python", local_dict={}, global_dict={})
+    except NameError as error:
+        name = str(error).split("'")[1]
+        known = close_match(name, networks.columns)
+        how = f"did you mean {known!r}?" if known else f"if it is a value, quote it; the columns are {columns}"
+        raise ResultsError(f"--where {where!r}: there is no column {name!r}; {how}") from None
     except Exception as error:  # whatever pandas makes of an expression that is none
-        raise ResultsError(f"--where {where!r}: {' '.join(str(error).split())}; {remedy}") from None
+        raise ResultsError(f"--where {where!r}: {' '.join(str(error).split())}; {example}") from None
     if not isinstance(holds, pd.Series) or holds.dtype != bool:
-        raise ResultsError(f"--where {where!r}: not a condition; {remedy}")
+        raise ResultsError(f"--where {where!r}: not a condition; {example}")
     if not holds.any():
-        raise ResultsError(f"--where {where!r}: no networks; the columns are {', '.join(networks.columns)}")
+        named = [name for name in networks.columns if re.search(rf"\b{name}\b", where)]
+        there = [f"{name} is {', '.join(map(str, networks[name].unique()[:12]))}" for name in named]
+        raise ResultsError(f"--where {where!r}: no networks; {'; '.join(there) or f'the columns are {columns}'}")
     return networks[holds]
 
 
 def load(path: str | os.PathLike) -> Results:
     """The results in a folder. Raises ResultsError where there are none."""
+    if not isinstance(path, str | os.PathLike):
+        raise ResultsError(f"{shown(path)} is no folder; give the path of one that `harness sweep` wrote")
     path = Path(path)
     if not (path / "config.yaml").is_file():
         raise ResultsError(f"{path}: no results here (no config.yaml); give the folder that `harness sweep` wrote")

@@ -55,6 +55,8 @@ def varying_coordinates(networks: pd.DataFrame) -> list[str]:
 def paired(differences: pd.DataFrame) -> Table | None:
     """Differences in slope over the same draws, of the deepest networks; None if there is nothing to compare."""
     deep = differences[differences["depth"] == differences["depth"].max()] if len(differences) else differences
+    without = int((deep["draws"] == 0).sum())
+    deep = deep[deep["draws"] > 0]
     if deep.empty:
         return None
     rows = [
@@ -63,8 +65,14 @@ def paired(differences: pd.DataFrame) -> Table | None:
         for d in deep.itertuples()
     ]  # fmt: skip
     columns = ("difference", "at", "draws", "decades a layer", "interval, paired", "interval, unpaired")
-    coverage = f"{deep['coverage'].min():.1%}"
-    note = f"Medians at depth {deep['depth'].max()}; exact intervals of the median, of {coverage} or more."
+    note = f"Medians at depth {deep['depth'].max()}."
+    if (several := deep["draws"] > 1).any():
+        coverage = f"{deep['coverage'][several].min():.1%}"
+        note = f"{note[:-1]}; exact intervals of the median, of {coverage} or more."
+    if not several.all():
+        note += " One draw has no interval."
+    if without:
+        note += f" Left out: {without} comparisons of networks of which one is dead, or not known, in every draw."
     if len(rows) > MOST_ROWS:
         note = f"First {MOST_ROWS} of {len(rows)} rows. " + note
     return Table("Slopes compared over the same draws", columns, rows[:MOST_ROWS], note)
@@ -121,10 +129,14 @@ def _intervals(d: tuple) -> tuple[str, str]:
 
 
 def _interval(low: float, high: float) -> str:
-    return f"{_number(low, '+.4f')} to {_number(high, '+.4f')}"
+    return "–" if np.isnan(low) else f"{_number(low, '+.4f')} to {_number(high, '+.4f')}"
 
 
 def _number(value: float, form: str, unit: str = "") -> str:
     if np.isnan(value):
         return "–"
-    return "−∞" if value == -np.inf else f"{value:{form}}".replace("-", "−") + unit
+    if np.isinf(value):
+        return "−∞" if value < 0 else "+∞"
+    text = f"{value:{form}}"
+    text = text if text.strip("+-0.") else text.lstrip("+-")  # no sign on a zero
+    return text.replace("-", "−") + unit

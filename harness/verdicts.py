@@ -21,13 +21,17 @@ def table(title: str, verdicts: Sequence[Verdict]) -> Table | None:
 def evidence(verdict: Verdict) -> str:
     """`mean 0.1, in 0.0 to 0.2 (t interval); bound −0.3 to 0.3; width 20; 2000 values`: of the deciding case."""
     found = verdict.deciding
+    if not found.draws and found.note:  # not judged at all
+        return f"{verdict.statistic}: {found.note}"
     kind, _, method = verdict.interval.partition(", ")
     measured = f"{kind} {number(found.estimate)}"
     if method:
         measured += f", in {number(found.low)} to {number(found.high)} ({method})"
     cases = f"1 of {len(verdict.findings)} cases" if len(verdict.findings) > 1 else ""
-    values = f"{found.draws} values" if found.draws else ""
-    parts = (f"bound {bound(found)}", found.where, values, cases, found.note)
+    values = f"{found.draws} value" + "s" * (found.draws > 1) if found.draws else ""
+    conditions = [own for own in verdict.scope if not own.startswith("activation ")]  # which the case names
+    scope = f"of networks with {', '.join(conditions)}" if conditions else ""
+    parts = (f"bound {bound(found)}", found.where, values, cases, scope, found.note)
     return f"{verdict.statistic}: " + "; ".join(filter(None, (measured, *parts)))
 
 

@@ -4,7 +4,6 @@ import json
 from math import inf, nan
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 
@@ -23,6 +22,7 @@ from harness.claims import (
     proportion,
     variance,
 )
+from harness.errors import HarnessError
 
 RATE = 0.01
 
@@ -137,7 +137,13 @@ def test_a_null_decides_nothing_and_is_counted():
 
 
 def test_one_infinite_value_makes_no_mean():
-    assert judge(claim(near_zero("a", [0.0, -inf, 0.0])), None).grade == UNDECIDED
+    verdict = judge(claim(near_zero("a", [0.0, -inf, 0.0])), None)
+    assert (verdict.grade, verdict.deciding.note) == (UNDECIDED, "1 of 3 values are infinite, of dead networks")
+
+
+def test_one_draw_has_no_interval():
+    verdict = judge(claim(near_zero("a", [0.0])), None)
+    assert (verdict.grade, verdict.deciding.note) == (UNDECIDED, "an interval needs two draws or more")
 
 
 def test_a_hard_bound_with_a_null_does_not_hold():
@@ -147,17 +153,14 @@ def test_a_hard_bound_with_a_null_does_not_hold():
 def test_no_networks_to_speak_of():
     verdict = judge(claim(), None)
     assert verdict.grade == UNDECIDED
-    assert verdict.deciding.note == "this sweep has none of the networks that it speaks of"
+    assert verdict.deciding.note == "does not apply: this sweep has none of the networks that it speaks of"
 
 
-def test_a_missing_column_is_named():
-    missing = Claim("name", "A sentence.", "", mean, lambda frame: [near_zero("", frame["slope"])])
-    assert judge(missing, pd.DataFrame({"x": [1]})).deciding.note == "the tables have no 'slope'"
-
-
-def test_a_mean_over_layers_is_null_where_a_layer_is():
-    layers = pd.DataFrame({"network": ["a", "a", "b", "b"], "x": [1.0, 3.0, 1.0, nan]})
-    np.testing.assert_array_equal(claims.per_draw(layers, "x"), [2.0, nan])
+@pytest.mark.parametrize("mistake", [lambda _: {}["slope"], lambda _: [1 / 0], lambda _: ["x" > 1]])
+def test_a_mistake_in_a_claim_is_no_verdict(mistake):
+    """A KeyError of the claim's own code is not a column that the sweep lacks."""
+    with pytest.raises(HarnessError, match=r"test_claims.py:\d+: claim 'name' cannot be judged: .*; mend the question"):
+        judge(Claim("name", "A sentence.", "", mean, mistake), None)
 
 
 def test_verdicts_survive_json():

@@ -230,7 +230,16 @@ BAD = {
                    "5:10: network.depth: true is not a depth; use a whole number, 1 or more"),
     "depth yes": (with_key("depth", "yes"), "5:10: network.depth: 'yes' is not a depth; use a whole number, 1 or more"),
     "depth 1:30": (with_key("depth", "1:30"),
-                   "5:10: network.depth: '1:30' is not a depth; use a whole number, 1 or more"),
+                   "5:10: network.depth: '1:30' is not a depth; use a whole number, 1 or more; "
+                   "a list is [1, 2, 3], a range {from: 1, to: 9, steps: 3}"),
+    "activation by another name": (with_key("activation", "swish"),
+                                   "3:15: network.activation: 'swish' is not an activation; did you mean 'silu'?"),
+    "init by another name": (with_key("init", "glorot_uniform"),
+                             "4:9: network.init: 'glorot_uniform' is not an initialisation; "
+                             "did you mean 'xavier_uniform'?"),
+    "activation called": (with_key("activation", "leaky_relu(0.1)"),
+                          "3:15: network.activation: 'leaky_relu(0.1)' is not an activation; "
+                          "did you mean 'leaky_relu'? parameters are written {name: …, parameter: …}"),
     "depth quoted": (with_key("depth", "'8'"),
                      "5:10: network.depth: '8' is not a depth; use a whole number, 1 or more"),
     "depth null": (with_key("depth", ""), "5:9: network.depth: null is not a depth; use a whole number, 1 or more"),
@@ -376,9 +385,13 @@ BAD = {
     "batch 0": (GOOD + "data: {batch: 0}\n", "3:15: data.batch: 0 is not a batch; use 1 or more"),
     "batch over rows": (GOOD + "data: {inputs: digits, batch: 1798}\n",
                         "3:31: data.batch: 1798 is more than the 1797 rows of digits; use 1797 or less"),
+    "layers too deep": (GOOD + "record_layers: [77, 80]\n",
+                        "3:16: record_layers: no network has layer 77, the deepest has 8; list layers up to that, "
+                        "or write all"),
     "labels of gaussian": (GOOD + "data: {targets: labels}\n",
                            "3:17: data.targets: labels, but 'gaussian' has none; use inputs: digits, "
-                           "or a file with labels"),
+                           "or a file with classes: integers in a column label (.csv, .parquet), "
+                           "an array labels (.npz)"),
     "digits and width": (with_key("input_width", "32") + "data: {inputs: digits}\n",
                          "7:16: network.input_width: 32, but digits has 64 features; remove input_width"),
     "digits and a range": (with_key("input_width", "{from: 8, to: 64, steps: 2}") + "data: {inputs: digits}\n",
@@ -449,7 +462,8 @@ BAD = {
              "5:10: network.depth: 0 is not a depth; use 1 or more",
              "7:3: network.width: given twice, on line 6 and on line 7; keep one",
              "8:15: data.batch: 0 is not a batch; use 1 or more",
-             "8:27: data.targets: labels, but 'gaussian' has none; use inputs: digits, or a file with labels",
+             "8:27: data.targets: labels, but 'gaussian' has none; use inputs: digits, or a file with classes: "
+             "integers in a column label (.csv, .parquet), an array labels (.npz)",
              "10:1: sed: unknown key; did you mean 'seed'?"),
 }  # fmt: skip
 
@@ -592,8 +606,8 @@ def test_the_last_override_wins_and_the_mapping_given_stays():
     ("network.widht=64", "network.widht: unknown key; did you mean 'width'?"),
     ("network.depth=0", "network.depth: 0 is not a depth; use 1 or more"),
     ("network.depth=[1, 0]", "network.depth[1]: 0 is not a depth; use 1 or more"),
-    ("network.activation[1]=rleu", "network.activation[1]: there is no such place; set network as a whole"),
-    ("network.width.x=3", "network.width.x: there is no such place; set network as a whole"),
+    ("network.activation[1]=rleu", "network.activation[1]: there is no such place; set network.activation as a whole"),
+    ("network.width.x=3", "network.width.x: there is no such place; set network.width as a whole"),
     ("tresholds.decades=3", "tresholds: unknown key; did you mean 'thresholds'?"),
     ("cost.x=3", "cost: a mapping is not a cost; use squared or linear"),
     ("network.depth=[1", "network.depth: not valid YAML: expected ',' or ']', but got '<stream end>'; "

@@ -177,7 +177,8 @@ def test_a_questions_file_of_another_checkout_is_not_run(tmp_path, monkeypatch):
     with pytest.raises(ConfigError) as refused:
         harness.sweep(theirs / "configs/mine.yaml")
     path = theirs / "experiments/mine.py"
-    said = f"experiment: {path} is code of another checkout, and is not run; to run it, cd {theirs}"
+    said = f"experiment: {path} is code of another checkout, and is not run; to run it, cd {theirs}; "
+    said = f"{theirs}/configs/mine.yaml:5:13: {said}to sweep without it, --set experiment=null"
     assert str(refused.value) == said
     monkeypatch.chdir(theirs / "configs")
     (theirs / "experiments/mine.py").unlink()
@@ -194,6 +195,22 @@ def test_a_questions_file_of_another_checkout_is_not_run(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=re.escape(f"there is no {mine}/experiments/mine.py")):
         harness.sweep("mine/mine.yaml")
     assert not list(tmp_path.rglob("ran"))
+
+
+@pytest.mark.parametrize(
+    ("there", "how"), [((), "bring the folder experiments/ along"), (("min.py",), "did you mean 'min'?")]
+)
+def test_a_config_without_its_question_says_where_and_what_to_do(tmp_path, monkeypatch, there, how):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text(TINY.replace("figures: []", "experiment: mine"))
+    for name in there:
+        (tmp_path / "experiments").mkdir()
+        (tmp_path / "experiments" / name).touch()
+    path = tmp_path / "experiments/mine.py"
+    with pytest.raises(ConfigError) as refused:
+        harness.sweep("mine.yaml")
+    said = f"mine.yaml:5:13: experiment: there is no {path}; {how}; to sweep without it, --set experiment=null"
+    assert str(refused.value) == said
 
 
 def test_a_questions_file_that_fails_is_said_to(tmp_path, monkeypatch):
@@ -323,7 +340,7 @@ def bombs(folder: Path) -> dict[str, str]:
         "words.parquet": "column 'a': string is not a number; drop the column",
         "runs.parquet": "1600 MB of data, more than 1000 MB; take fewer rows",
         "many.npz": "holds '0', '1', '10', '100', '1000', '1001', '1002', '1003'; "
-                    "an .npz has inputs, and may have labels",
+                    "save it as numpy.savez(…, inputs=…, labels=…); labels may be left out",
     }  # fmt: skip
 
 

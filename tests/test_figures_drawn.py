@@ -53,6 +53,21 @@ def test_opening_figure_says_what_it_shows():
     assert f"{text.number(totals['total'].iloc[0], '.2f')} total" in said
 
 
+def test_panels_that_differ_late_in_their_names_are_told_apart():
+    inits = [f"normal(sigma_w={number})_of_one_family" for number in range(10**8, 10**8 + 6)]
+    figure = drawn("attenuation_against_depth", sweep(inits=inits, depths=(2, 4)))
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert [title.replace("\n", "") for title in titles] == inits
+    assert all(len(line) <= 96 // 3 for title in titles for line in title.split("\n"))
+
+
+def test_where_only_one_depth_has_rows_nothing_is_drawn_against_depth():
+    """record_layers may leave none of a shallow network's hidden layers."""
+    layers, networks = sweep(depths=(1, 2, 6))
+    figure = drawn("dead_units", (layers[layers["layer"].isin([2, 5]) & (layers["depth"] == 6)], networks))
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["he_normal: depth 6"]
+
+
 def test_one_replicate_has_no_band_and_says_so():
     figure = drawn("gradient_profile", sweep(replicates=1))
     assert "no band" in words(figure)

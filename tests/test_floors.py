@@ -57,6 +57,7 @@ FLOORS = {
     "inits": 1,
     "machine": 1,
     "scaled": 1,
+    "selection": 0.8,
     "folder": 1,
     "yaml_positions": 1,
     "errors": 0.5,

@@ -32,7 +32,7 @@ def test_the_example_of_the_readme(tmp_path):
     law = gaussian_relu(128, 2**0.5)
     for what, value in (
         ("gradient, decades a layer towards the input", law.slope_per_layer),
-        ("spread of that over draws", law.spread_per_layer(99)),
+        ("spread of that over draws", (law.variance / 99) ** 0.5 / 2 / np.log(10)),
         ("probability of being dead at birth", 100 * 2.0**-128),  # 99 hidden layers and the output
         ("deepest within 3 decades", np.floor(-3 / law.slope_per_layer) + 1),
         ("float32 reads 0", np.ceil(150 * np.log10(2) / -law.slope_per_layer) + 1),

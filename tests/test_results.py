@@ -294,6 +294,30 @@ def test_nothing_is_written_for_a_config_that_is_wrong(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("given", "options", "said"), [
+    (5, {}, "5 is no config; give the path of a YAML file, or a dict with its keys"),
+    ([BASE], {}, "a list is no config; give the path of a YAML file, or a dict with its keys"),
+    (None, {}, "null is no config; give the path of a YAML file, or a dict with its keys"),
+    (BASE, {"overrides": "seed=5"}, "overrides: 'seed=5' is not a list; write ['seed=5']"),
+    (BASE, {"overrides": [5]}, "overrides: 5 is not KEY=VALUE; write for example 'network.width=64'"),
+    (BASE, {"workers": "many"}, "workers: 'many' is not a number of workers; use 1 or more, or 'auto'"),
+    (BASE, {"workers": 0}, "workers: 0 is not a number of workers; use 1 or more, or 'auto'"),
+    (BASE, {"memory": "much"}, "memory: 'much' is no amount of memory; write for example 4GB or 800MB"),
+    (BASE, {"out": 5}, "out: 5 is no folder; give its path"),
+])  # fmt: skip
+def test_what_is_no_config_is_refused_in_words(tmp_path, monkeypatch, given, options, said):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as refused:
+        harness.sweep(given, **options)
+    assert refused.value.problems == (said,)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_folder_is_refused_in_words():
+    with pytest.raises(ResultsError, match=r"^5 is no folder; give the path of one that `harness sweep` wrote$"):
+        harness.load(5)
+
+
 def test_no_figures_means_none_and_no_word_means_all_that_apply(tmp_path):
     assert harness.sweep(BASE, out=tmp_path / "none").draw() == []
     chosen = harness.sweep(BASE | {"figures": ["gradient_profile"]}, out=tmp_path / "one")

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.summary import MOST_ROWS, regimes, summary, troubles, zero_from_depth
+from harness.summary import MOST_ROWS, paired, regimes, summary, troubles, zero_from_depth
 
 INF, NAN = np.inf, np.nan
 
@@ -118,6 +118,19 @@ def test_a_regime_may_come_back():
 )
 def test_a_format_reads_zero_where_most_draws_do(layers, said):
     assert zero_from_depth(networks(zero_from_layer_float32=layers), "float32") == said
+
+
+def test_a_comparison_of_no_draws_is_left_out_and_counted():
+    common = {"at": "", "depth": 4, "median_difference": 0.1, "same_draws": True, "coverage": 0.95, "unpaired_low": NAN,
+              "unpaired_high": NAN, "first": "relu"}  # fmt: skip
+    rows = [{**common, "second": "tanh", "draws": 9, "low": 0.0, "high": 0.2},
+            {**common, "second": "elu", "draws": 1, "low": NAN, "high": NAN},
+            {**common, "second": "gelu", "draws": 0, "low": NAN, "high": NAN}]  # fmt: skip
+    table = paired(pd.DataFrame(rows))
+    assert [(row[0], row[4]) for row in table.rows] == [("tanh − relu", "0.0000 to +0.2000"), ("elu − relu", "–")]
+    assert table.note.endswith("One draw has no interval. Left out: 1 comparisons of networks of which one is dead, or "
+                               "not known, in every draw.")  # fmt: skip
+    assert paired(pd.DataFrame(rows[2:])) is None
 
 
 def test_no_trouble_is_no_table():

@@ -54,6 +54,7 @@ def checked(mapping: dict, folder: FilePath, allow_large: bool, read_data: bool)
     dataset, found = _dataset(sweep) if read_data else (None, [])
     note(found)
     note(_clashes(sweep, dataset))
+    note(_too_deep(sweep))
     if dataset is not None:
         sweep = _fitted(sweep, dataset)
     note(grid.repeated(sweep.cases_given()))
@@ -180,7 +181,8 @@ def _clashes(sweep: Sweep, dataset: Dataset | None) -> Iterator[Problem]:
     if sweep.data.inputs_sha256 is not None and sweep.data.inputs in ("gaussian", "digits"):
         yield Problem(("data", "inputs_sha256"), "only a data file has one; remove it", reads=(inputs,))
     if sweep.data.targets == "labels" and (sweep.data.inputs == "gaussian" or (dataset and dataset.labels is None)):
-        text = f"labels, but {shown(sweep.data.inputs)} has none; use inputs: digits, or a file with labels"
+        how = "digits, or a file with classes: integers in a column label (.csv, .parquet), an array labels (.npz)"
+        text = f"labels, but {shown(sweep.data.inputs)} has none; use inputs: {how}"
         yield Problem(targets, text, reads=(inputs,))
     if dataset is None:
         return
@@ -196,6 +198,16 @@ def _clashes(sweep: Sweep, dataset: Dataset | None) -> Iterator[Problem]:
     if sweep.data.targets == "labels":
         has = f"{sweep.data.inputs} has {dataset.classes} classes"
         yield from _width_clashes(sweep, "output_width", dataset.classes, has, targets)
+
+
+def _too_deep(sweep: Sweep) -> Iterator[Problem]:
+    """Layers to record that no network has."""
+    if isinstance(sweep.record_layers, tuple):
+        first = sweep.record_layers[0]
+        deepest = max(max(axes.values(case.axes["depth"])) for case in sweep.cases_given())
+        if first > deepest:
+            text = f"no network has layer {first}, the deepest has {deepest}; list layers up to that, or write all"
+            yield Problem(("record_layers",), text, reads=(("network", "depth"),))
 
 
 def _beyond(values: np.ndarray, dtype: str) -> float | None:

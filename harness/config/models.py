@@ -1,7 +1,7 @@
 """What may stand in a config, as pydantic models; each field says what it is for."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any
 
@@ -173,6 +173,7 @@ class Sweep(Strict):
         None, description="Names of the figures to draw; default null, the usual ones."
     )
     _folder: Path = PrivateAttr(default=Path("."))
+    _places: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
     @field_validator("network")
     @classmethod
@@ -196,6 +197,11 @@ class Sweep(Strict):
         """Where the config's relative paths begin."""
         return self._folder
 
+    def place(self, key: str) -> str:
+        """`depth.yaml:3:1: experiment`: what a message begins with that is found out after the config was checked."""
+        at = self._places.get(key) or self._places.get(key.partition("[")[0])
+        return f"{at}: {key}" if at else key
+
     def data_spec(self) -> DataSpec:
         """What the batches are drawn from."""
         inputs = self.data.inputs
@@ -208,6 +214,13 @@ def placed(sweep: Sweep, folder: Path) -> Sweep:
     moved = sweep.model_copy()
     moved._folder = folder
     return moved
+
+
+def located(sweep: Sweep, places: Mapping[str, str]) -> Sweep:
+    """The same sweep, with where some of its keys stand in the file."""
+    sweep = sweep.model_copy()
+    sweep._places = places
+    return sweep
 
 
 def plain(sweep: Sweep) -> dict:

@@ -11,9 +11,9 @@ import numpy as np
 
 from harness import yaml_positions
 from harness.config.checks import MANY, actual, checked
-from harness.config.models import Sweep
+from harness.config.models import Sweep, located
 from harness.errors import ConfigError
-from harness.problems import Path, Problem, shown
+from harness.problems import Path, Problem, shown, where
 
 _KEY = re.compile(r"[^.\[\]=\s]+(\[[0-9]{1,6}\]|\.[^.\[\]=\s]+)*")
 
@@ -49,6 +49,12 @@ class _Source:
 def read(given: str | os.PathLike | Mapping[str, Any], overrides: Sequence[str] = (), replicates: int | None = None,
          allow_large: bool = False) -> Sweep:  # fmt: skip
     """The sweep a file, or a dict, describes. Raises ConfigError with every problem."""
+    if not isinstance(given, str | os.PathLike | Mapping):
+        raise ConfigError(f"{shown(given)} is no config; give the path of a YAML file, or a dict with its keys")
+    if isinstance(overrides, str):
+        raise ConfigError(f"overrides: {shown(overrides)} is not a list; write [{shown(overrides)}]")
+    if other := [override for override in overrides if not isinstance(override, str)]:
+        raise ConfigError(f"overrides: {shown(other[0])} is not KEY=VALUE; write for example 'network.width=64'")
     if replicates is not None:
         overrides = [*overrides, f"replicates={replicates}"]
     if isinstance(given, Mapping):
@@ -83,7 +89,8 @@ def _sweep(source: _Source, overrides: Sequence[str], folder: FilePath, allow_la
     lines = _lines(source, problems)
     if lines:
         raise ConfigError(*lines)
-    return sweep
+    return located(sweep, {where(path): mark.label for path, mark in source.values.items()
+                           if path and path[0] in ("experiment", "figures")})  # fmt: skip
 
 
 def _lines(source: _Source, problems: Sequence[Problem]) -> list[str]:
@@ -168,7 +175,7 @@ def _holds(container: object, part: str | int) -> bool:
 
 
 def _refuse(source: _Source, path: Path, mark: _Mark) -> None:
-    source.problems.append((mark, str(Problem(path, f"there is no such place; set {path[0]} as a whole"))))
+    source.problems.append((mark, str(Problem(path, f"there is no such place; set {where(path[:-1])} as a whole"))))
 
 
 # A dict -------------------------------------------------------------------------------------------------------------

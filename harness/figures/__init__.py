@@ -55,11 +55,6 @@ def needs_every_layer(name: str) -> bool:
     return getattr(figure(name), "EVERY_LAYER", False)
 
 
-def applicable(networks: pd.DataFrame) -> list[str]:
-    """The figures that have something to show of these networks, in the order of FIGURES."""
-    return [name for name in FIGURES if applies(name, networks) is None]
-
-
 def save(
     name: str, layers: pd.DataFrame, networks: pd.DataFrame, folder: Path, *, title: str = "", sentence: str = ""
 ) -> list[Path]:

@@ -19,7 +19,7 @@ HEADING = Heading("Networks that are dead at birth")
 MOST_WIDTHS = 6
 MOST_POINTS = 14  # of a line: each takes a moment to compute
 COVERAGE = 0.95
-ONE, BOTH = "one input: 1 − (1 − 2^−N)^H", "one-dimensional inputs of both signs"
+ONE, BOTH = "one input: 1 − (1 − 2⁻ᴺ)ᴴ", "one-dimensional inputs of both signs"
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
     """One panel: hidden layers to the right, the share of dead networks upwards, a colour for each width."""
     colours = dict(zip(prepared.widths, shades("#00508c", len(prepared.widths))[::-1], strict=True))
     styles = dict(zip(prepared.laws, ["--", ":"] if len(prepared.laws) == 1 else [":", "--"], strict=False))
-    widths = [(Line2D([], [], color=colour, marker="o", linestyle="none"), f"N = {width} units")
+    widths = [(Line2D([], [], color=colour, marker="o", linestyle="none"), f"N = {width} unit" + "s" * (width > 1))
               for width, colour in colours.items()]  # fmt: skip
     laws = [(Line2D([], [], color=GREY, linestyle=style), name) for name, style in styles.items()]
     draws = prepared.shares["draws"]

@@ -91,7 +91,7 @@ def _spreads(values: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
     """A row per setting: against layer on the left, against depth on the right."""
     labels = prepared.panels.labels
-    depths = sorted(prepared.by_depth["depth"].unique())
+    depths = sorted(prepared.by_depth.loc[prepared.by_depth["median"].notna(), "depth"].unique())
     both = len(depths) > 1  # or else all there is to see is against layer
     rows, columns = (len(labels), 2) if both else shape(len(labels), 2)
     grid = Grid(rows, columns, 3.2 if rows == 1 else 2.3 if rows < 4 else 1.8, sharex="col")

@@ -104,7 +104,7 @@ def _axes(axes: np.ndarray, depth: int) -> None:
     for panel in axes.flat:
         layer_axis(panel, depth, downwards=True)
     for panel in axes[-1]:
-        panel.set_xlabel("layer: output → input")
+        panel.set_xlabel("layer: output → input" if axes.shape[1] < 4 else "output → input")
     for row in axes:
         row[0].set_ylabel("log₁₀ factor per layer")
         row[1].set_ylabel("summed (decades)")

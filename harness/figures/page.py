@@ -1,5 +1,6 @@
 """A page: title, sentence, legends, a grid of panels, caption. Parts have fixed heights in inches, so none overlaps."""
 
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -132,7 +133,9 @@ def panel_title(axes: Axes, label: str, note: str = "", remark: str = "") -> Non
     wide = 146 // columns - 7  # letters
     lines = [(line, "#a11") for line in textwrap.wrap(note, wide)]
     lines += [(line, "#505050") for line in textwrap.wrap(remark, wide)]
-    axes.set_title(clean(label, 96 // columns), pad=5 + 10.5 * len(lines))
+    whole = re.sub("(?<!,) ", "\u00a0", clean(label, 120))  # lines end after commas, if they can
+    name = textwrap.wrap(whole, max(96 // columns - 4, 12), max_lines=3, placeholder="…")
+    axes.set_title("\n".join(name).replace("\u00a0", " "), pad=5 + 10.5 * len(lines))
     for place, (line, colour) in enumerate(reversed(lines)):
         axes.annotate(line, (0, 1), (0, 3 + 10.5 * place), xycoords="axes fraction", textcoords="offset points",
                       fontsize=7.8, color=colour, va="bottom").set_in_layout(False)  # fmt: skip
@@ -163,7 +166,7 @@ def layer_axis(axes: Axes, depth: int, downwards: bool = False) -> None:
     margin = max(0.02 * depth, 0.3)
     axes.set_xlim(*((depth + margin, 1 - margin) if downwards else (1 - margin, depth + margin)))
     ticks = MaxNLocator(5, integer=True, steps=[1, 2, 2.5, 5, 10]).tick_values(0, depth)
-    inner = [tick for tick in ticks if 1 < tick <= (0.9 * depth if downwards else depth)]
+    inner = [tick for tick in ticks if 1 + 0.13 * depth < tick <= (0.9 * depth if downwards else depth)]
     axes.set_xticks([1, *inner, *([depth] if downwards and depth > 1 else [])])
     axes.xaxis.set_major_formatter(FuncFormatter(_plain))
 

@@ -145,12 +145,11 @@ def _numbers(axes: Axes, x: Array, y: Array, values: Array, limit: float) -> Non
     size = 7.5 if len(x) <= 7 else 6.5
     for i, j in zip(*np.nonzero(~np.isnan(values)), strict=True):
         value = values[i, j]
-        if np.isneginf(value):
-            axes.text(x[j], y[i], "dead", ha="center", va="center", fontsize=size, color="white")
-            continue
-        digits = ".1f" if abs(value) < 9.95 else ".0f"
-        axes.text(x[j], y[i], text.number(value, digits), ha="center", va="center", fontsize=size,
-                  color="white" if abs(value) > 0.62 * limit else INK)  # fmt: skip
+        dead, digits = np.isneginf(value), ".1f" if abs(value) < 9.95 else ".0f"
+        ground = INK if dead else COLOURS(0.5 + value / (2 * limit))  # over theory's line
+        axes.text(x[j], y[i], "dead" if dead else text.number(value, digits), ha="center", va="center", fontsize=size,
+                  color="white" if abs(value) > 0.62 * limit else INK,
+                  bbox={"facecolor": ground, "edgecolor": "none", "pad": 1})  # fmt: skip
 
 
 def _edge(axes: Axes, prepared: Prepared, name: str, setting: int) -> None:

@@ -73,6 +73,7 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
         alive = int((prepared.networks["width"] == width).sum())
         panel_title(panel, f"width {width}", remark=f"{alive} draws live")
         _shares(panel, prepared.rows[prepared.rows["width"] == width])
+        panel.set_ylim(-0.02, 1.02 if prepared.rows[["median", "high"]].max(axis=None) > 0.7 else 0.72)
         layer_axis(panel, prepared.depth - 1)
     outer(axes, max(len(widths), 1), "layer (1 is next to the input)", "share of units silent on the batch")
     return figure
@@ -84,4 +85,3 @@ def _shares(axes: Axes, rows: pd.DataFrame) -> None:
     axes.plot(rows["layer"], rows["median"], color=look.colour)
     band(axes, "layer", rows, look.colour)
     axes.plot(rows["layer"], rows["expected"], "--", color=INK, linewidth=1.3)
-    axes.set_ylim(-0.02, 0.72)

@@ -18,6 +18,11 @@ from harness.layer_rows import Layers, take
 HEADING = Heading("One neuron: what is left of the error when it reaches the weight")
 PLANE = (-5.0, 5.0, -3.0, 3.0)  # Wx and y: nearly all of the draws
 LEVELS = (-1.5, -1.0, -0.5, 0.0, 0.5)  # decades
+# The levels that are drawn, each with points (Wx, y) on its line to name it at; ReLU's lower ones run into each other.
+LABELS = {
+    "relu": {-0.5: [(2.2, 1.88)], 0.0: [(1.3, 2.3), (3.5, 2.5)], 0.5: [(3.9, 0.74)]},
+    "sigmoid": {-1.5: [(-3.3, 0.96), (3.3, 0.04)], -1.0: [(2.2, 2.01), (-2.2, -1.01)], -0.5: [(0, 1.76), (0, -0.76)]},
+}
 MOST_POINTS = 2500  # of an activation: more would hide each other
 COLOURS = "cividis"  # the same for every kind of colour vision, and in grey
 
@@ -83,7 +88,7 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
         points = _points(panel, prepared.points[prepared.points["activation"] == name])
         _levels(panel, name)
     outer(axes, count, "Wx", "y (target)")
-    figure.colorbar(points, ax=axes[0, -1], label="log₁₀ |∂C/∂W|/|x|  (decades)", extend="min", fraction=0.06)
+    figure.colorbar(points, ax=axes[0, -1], label="log₁₀ |∂C/∂W|/|x|  (decades)", extend="both", fraction=0.06)
     return figure
 
 
@@ -107,5 +112,8 @@ def _levels(axes: Axes, name: str) -> None:
     values = np.maximum(closed_form(name, z, y), LEVELS[0] - 2)  # a contour has no place for −∞
     if name == "relu":
         values = np.where(z > 0, values, np.nan)  # from there on there is nothing to have a level
-    lines = axes.contour(z, y, values, levels=LEVELS, colors=INK, linestyles="dashed", linewidths=0.9)
-    axes.clabel(lines, fontsize=7.5, fmt=lambda level: text.number(level, ".1f"), inline_spacing=2)
+    axes.contour(z, y, values, levels=list(LABELS[name]), colors=INK, linestyles="dashed", linewidths=0.9)
+    for level, places in LABELS[name].items():
+        for place in places:
+            axes.text(*place, text.number(level, ".1f"), fontsize=7.5, ha="center", va="center",
+                      bbox={"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85})  # fmt: skip

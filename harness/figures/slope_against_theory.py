@@ -122,4 +122,4 @@ def _margins(axes: Axes, rows: pd.DataFrame) -> None:
     ends = rows[["low", "high", "predicted"]].to_numpy()
     ends = np.append(ends[np.isfinite(ends)], 0)
     width = max(np.ptp(ends), 0.01)
-    axes.set_xlim(ends.min() - 0.06 * width, ends.max() + 0.42 * width)
+    axes.set_xlim(ends.min() - 0.06 * width, ends.max() + 0.5 * width)

@@ -75,7 +75,7 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
     """Left: bias gradients from the output down; right: who is called dead, about the dead layer."""
     legend = [(Line2D([], [], color=COLOURS[c], marker=MARKERS[c]), f"Step(0) = {c:g}") for c in CHOICES.values()]
     theory = [(Line2D([], [], color=INK, linestyle="--"), "theory"),
-              (Line2D([], [], color=INK, linewidth=1.2), "counted by z ≤ 0, whatever Step(0) is")]  # fmt: skip
+              (Line2D([], [], color=INK, linewidth=1.2), "counted by z ≤ 0")]  # fmt: skip
     networks, largest = prepared.living
     difference = "exactly 0" if largest == 0 else f"{largest:.2g} decades"
     said = caption(
@@ -104,7 +104,7 @@ def _biases(axes: Axes, biases: pd.DataFrame) -> None:
 
 
 def _counts(axes: Axes, counts: pd.DataFrame) -> None:
-    panel_title(axes, "Units called dead, by their slopes")
+    panel_title(axes, "Units called dead, by their slopes", remark="by z ≤ 0 all are, above it, whatever Step(0) is")
     for choice in CHOICES.values():
         own = counts[counts["choice"] == choice]
         axes.plot(own["above"], own["by_slope"], color=COLOURS[choice], marker=MARKERS[choice], markersize=4)

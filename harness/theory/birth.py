@@ -20,6 +20,7 @@ def born_dead(width: int, hidden_layers: int) -> float:
     input and any weights and biases of independent symmetric columns (Gaussian, uniform, Haar). Lu et al. 2020,
     theorem 3.1. An output layer that has the activation counts as a layer of its own width.
     """
+    _require(width, hidden_layers)
     return float(-np.expm1(hidden_layers * np.log1p(-(0.5**width)))) if hidden_layers else 0.0
 
 
@@ -32,7 +33,8 @@ def born_dead_both_signs(width: int, hidden_layers: int) -> float:
     the deaths are summed exactly, and only the law of c from layer to layer is sampled (2^17 keyed draws, Gaussian
     weights). Good to 4 digits.
     """
-    if hidden_layers < 1:
+    _require(width, hidden_layers)
+    if hidden_layers == 0:
         return 0.0
     one, random = 0.5**width, np.random.default_rng(0)
     both_alive, dead = 1 - 2 * one, 0.0
@@ -73,6 +75,11 @@ def silent_on_batch(correlation: float, samples: int) -> float:
     narrow = 1 + samples * steep
     g, weight = graded((0.0,), sqrt(min(narrow, 1.0)), 24)
     return float(weight @ np.real((wofz(sqrt(-steep / (2 * narrow)) * g) / 2) ** samples)) / sqrt(narrow)
+
+
+def _require(width: int, hidden_layers: int) -> None:
+    if width < 1 or hidden_layers < 0:
+        raise DomainError(f"{hidden_layers} layers of {width} units: use 0 layers or more, of 1 unit or more")
 
 
 def _silent_on_two(c: Array) -> Array:

@@ -17,13 +17,15 @@ mean square is T times that of another direction: T − 1 = 2αs + ρ(T' − 1),
 start is independent), ρ = s(d ln v/dℓ)²v/(qm). One direction of n, in which φ'² is not what it is elsewhere: the mean
 gets (T − 1)E[φ²φ'²]/(vm)/n. For ReLU, leaky ReLU and linear α = 0, and all but κ is nil.
 
-T varies too, and where it forgets slowly this adds up. The component itself is an autoregression of factor √ρ, and ln T
-takes up with opposite sign what ‖∂C/∂z‖² and ‖r‖² take up: a layer adds e(T) = 2ρP·T(2wT − (κ − c)/n) to the
-variance, w = E[φ²φ'²]/(vm)/n its own share and P the sum of such shares below it, each times the ρ in between. That is
-of order 1/n², but grows with depth where χ_q² is near χ₁ or above (softplus); ReLU and linear, T = 1, have none.
+T varies between draws too. The component along r[k] is √ρ times that of the layer above and new noise: where ρ is near
+1 a departure lasts for many layers, and ln T gains what ln ‖∂C/∂z‖² and ln ‖r‖² lose. A layer adds e(T) = 2ρP·T(2wT −
+(κ − c)/n) to the variance, w = E[φ²φ'²]/(vm)/n its own share and P the sum of such shares below it, each times the ρ in
+between. That is of order 1/n², but grows with depth where χ_q² is near χ₁ or above (softplus); ReLU and linear, T = 1,
+have none.
 
-Where 1/n is no small parameter there is no answer (nan): κ > n; more than a third of the variance by way of T; or
-lengths that differ e-fold between draws where the slope depends on them (gelu and silu between vanishing and growing).
+An expansion in 1/n has no answer (nan) for layers too narrow for it: where κ > n; where more than a third of the
+variance comes by way of T; and where lengths differ e-fold between draws and the slope depends on them (gelu and silu
+between vanishing and growing).
 
 For an orthogonal matrix the lengths of W's product with r, and with ∂C/∂z, are fixed, not χ²: what varies with them
 is taken out. κ becomes 3(E[φ'⁴]/m² − 1) − 2α²s² (linear 0, ReLU 3), ν and c lose 2(s·d ln v/dℓ)² and 2α·s²·d ln v/dℓ,
@@ -95,7 +97,7 @@ class Expansion:
         at = self.moments.at(ln_q)
         alpha, sphere = at.slope_1, np.square(s) * fixed
         kappa = 3 * at.slope_4 - 1 - 2 * orthogonal - 2 * np.square(alpha) * sphere
-        kappa = np.where((kappa > n) | self._strays(ln_q, wander), np.nan, kappa)  # 1/n is no small parameter
+        kappa = np.where((kappa > n) | self._strays(ln_q, wander), np.nan, kappa)  # too narrow for an expansion in 1/n
         covariance = at.both - 1 - 2 * sphere * at.value_1 * alpha
         mean = at.ln_slope + alpha * drift + at.slope_2 * wander / 2 + 2 * alpha * s * alignment
         mean -= (kappa / 2 + sphere * (at.slope_2 + alpha * (alpha - 1))) / n

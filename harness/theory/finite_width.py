@@ -2,7 +2,8 @@
 
 Forward, and backward from a start that knows nothing of the weights, the law is the same; layers are independent, so
 after L of them ln‖·‖² is near normal with L times the mean and the variance. Zero biases, or biases whose sign is a
-fair coin's: a ReLU unit is then on with probability ½, whatever its input. Means and variances are in nats.
+fair coin's: a ReLU unit is then on with probability ½, whatever its input. Means and variances are in nats. Functions
+raise DomainError for a layer of no units, and for weights of 0.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from math import log, pi, sqrt
 
 import numpy as np
 from scipy.special import digamma, gammaln, polygamma
+
+from harness.errors import DomainError
 
 Array = np.ndarray
 
@@ -28,10 +31,6 @@ class Law:
         """The mean in decades of the norm: log10 ratio."""
         return self.mean / (2 * LN10)
 
-    def spread_per_layer(self, layers: int) -> float:
-        """Standard deviation over draws of the slope per layer of a network with so many factors, in decades."""
-        return sqrt(self.variance / layers) / (2 * LN10)
-
 
 def gaussian_relu(width: int, sigma_w: float) -> Law:
     """ReLU, W ~ N(0, σ_w²/width), width units in and out; exact, given that a unit is on at all.
@@ -40,6 +39,7 @@ def gaussian_relu(width: int, sigma_w: float) -> Law:
     mean = ln(2σ_w²/n) + E ψ(K/2), variance = E ψ₁(K/2) + Var ψ(K/2); for large n (ln(σ_w²/2) − 5/2n, 5/n).
     Source: Hanin & Nica 2020, proposition 2, for the product's law.
     """
+    _require(width, sigma_w)
     on, share = _units_on(width)
     mean, variance = _mixture(share, digamma(on / 2), polygamma(1, on / 2))
     return Law(2 * log(sigma_w) + log(2 / width) + mean, variance)
@@ -51,6 +51,7 @@ def orthogonal_relu(width: int, gain: float = 1.0) -> Law:
     ratio² = gain²·Beta(K/2, (n − K)/2) with K as for `gaussian_relu`: W carries a vector to a uniform direction, and K
     of its n coordinates are kept. Without the condition its relative variance is 3/(n + 2).
     """
+    _require(width, gain)
     on, share = _units_on(width)
     mean, variance = _mixture(share, digamma(on / 2), polygamma(1, on / 2))
     return Law(2 * log(gain) + mean - float(digamma(width / 2)), variance - float(polygamma(1, width / 2)))
@@ -58,6 +59,7 @@ def orthogonal_relu(width: int, gain: float = 1.0) -> Law:
 
 def gaussian_linear(width: int, sigma_w: float) -> Law:
     """No activation, W ~ N(0, σ_w²/width): ratio² = (σ_w²/n)·χ²_n, exact. Twice the largest Lyapunov exponent."""
+    _require(width, sigma_w)
     return Law(2 * log(sigma_w) + log(2 / width) + float(digamma(width / 2)), float(polygamma(1, width / 2)))
 
 
@@ -103,8 +105,14 @@ def lyapunov_exponents(width: int, sigma_w: float) -> Array:
 
     λ_k = ½[ln(2σ_w²/N) + ψ((N − k + 1)/2)], k = 1 … N, exact. Source: Newman 1986, theorem 1.
     """
+    _require(width, sigma_w)
     k = np.arange(1, width + 1)
     return (2 * log(sigma_w) + log(2 / width) + digamma((width - k + 1) / 2)) / 2
+
+
+def _require(width: int, sigma_w: float) -> None:
+    if width < 1 or not sigma_w > 0:
+        raise DomainError(f"width {width}, weights of σ_w = {sigma_w:g}: use a width of 1 or more, and σ_w above 0")
 
 
 def _units_on(width: int) -> tuple[Array, Array]:

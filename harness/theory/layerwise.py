@@ -6,8 +6,8 @@ The attenuation is ‖∂C/∂z[1]‖/‖∂C/∂z[L]‖: the activation factors
 Domain: one sample, and a start of the way back that knows nothing of the weights (`cost: linear`, batch 1). With a
 larger batch the norm is over samples that share their weights, which makes shift and spread smaller; under the squared
 cost the start r − y is correlated with the weights, which changes the shift of narrow networks. The batch enters by its
-mean squared input. Where there is no answer (a single layer, an input of zeros without biases, a width so small that
-1/width is no small parameter), it is nan.
+mean squared input. Where there is no answer (a single layer, an input of zeros without biases, layers too narrow
+for an expansion in 1/width), it is nan.
 """
 
 from collections.abc import Sequence

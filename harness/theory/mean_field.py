@@ -29,7 +29,7 @@ AT_EDGE = 1e-10  # of χ beside 1: what a pair's quadrature is trusted to
 class MeanField:
     """The fixed points and what becomes of small departures from them, layer by layer.
 
-    c_star and chi_c are nan where q_star is 0: there is nothing left to have an angle.
+    c_star and chi_c are nan where q_star is 0: outputs shrink to 0, and have no angle.
     """
 
     q_star: float
@@ -173,7 +173,7 @@ def _straight_fixed_point(activation: Activation, sigma_w: float, sigma_b: float
     if factor < 1 - NEGLIGIBLE:
         return sigma_b**2 / (1 - factor)
     if factor <= 1 + NEGLIGIBLE and sigma_b == 0:
-        raise DomainError(f"{where}: every length is kept as it is, so no q is the fixed point; give the input's")
+        raise DomainError(f"{where}: every length stays as it is: each q is a fixed point, none in particular")
     grows = f"by {sigma_b**2:.4g} a layer" if factor <= 1 + NEGLIGIBLE else f"{factor:.4g}-fold a layer"
     raise DomainError(
         f"{where}: q grows {grows}, so there is no fixed point; χ₁ = {factor:.6g} whatever q; predict lengths layer by "
