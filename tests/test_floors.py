@@ -45,6 +45,7 @@ FLOORS = {
     "backprop": 2,
     "data": 2,
     "network": 2,
+    "overlaps": 2,
     "store": 2,
     "layer_rows": 2,
     "activations": 1,
