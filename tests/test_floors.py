@@ -24,6 +24,7 @@ FLOORS = {
     "plan": 4,
     "results": 4,
     "run": 3.8,
+    "cost": 3.7,
     "footprint": 3.6,
     "turn": 3.5,
     "lanes": 2.5,
