@@ -13,6 +13,11 @@ from harness.turn import TOGETHER
 STATE = 3 * 2**29  # bytes of forward state that a turn keeps for its way back, if one lane does not take more
 DRAWS = 2**28  # bytes of base draws that replicates may keep which run at once
 IN_FLIGHT = 2**18  # numbers in an array in flight, by which small networks run many replicates at once
+FLYING = 8  # arrays of all endings at once on the way down: ∂C/∂r[k], ∂C/∂z[k], ∂C/∂r[k−1], r − y where they start, a
+# product before it is normalised, its magnitudes or squares, and what numpy's allocator holds of two freed before
+DATA = 4  # inputs and targets, each as drawn and with its exponents
+LAYERS_DRAWN = 2  # base draws held where none is kept: of this layer, and of the one before until it is let go
+COPIES = 3  # of a block's tables: the arrays that a run fills, the table made of them, the file or message it goes into
 
 
 @dataclass(frozen=True)
@@ -77,20 +82,20 @@ def draws_bytes(block: Block, settings: Settings) -> int:
 
 
 def layer_draws(block: Block, settings: Settings) -> int:
-    """Base draws that are held at once where they are made again: two layers', in float64 before they are cast."""
-    return 4 * 8 * len(block.replicates) * block.specs[0].width * _widest(block)
+    """Base draws that are held at once where they are made again: in float64, and cast or made orthogonal."""
+    return LAYERS_DRAWN * 2 * 8 * len(block.replicates) * block.specs[0].width * _widest(block)
 
 
 def fixed_bytes(block: Block, settings: Settings) -> int:
     """Data, and arrays in flight."""
     sample = len(block.replicates) * settings.data.batch * _widest(block) * np.dtype(settings.dtype).itemsize
-    return 8 * max(TOGETHER, sample) + 4 * sample
+    return FLYING * max(TOGETHER, sample) + DATA * sample
 
 
 def tables_bytes(block: Block) -> int:
-    """The block's tables: as filled, as a table, as a file."""
+    """The block's tables: a number of eight bytes in each column of `layers`."""
     rows = len(block.replicates) * sum(spec.depth for spec in block.specs)
-    return 3 * 8 * (len(MEASURES) + len(LAYER_COORDINATES)) * rows
+    return COPIES * 8 * (len(MEASURES) + len(LAYER_COORDINATES)) * rows
 
 
 def _one_lane(piece: Block, block: Block, settings: Settings) -> int:
