@@ -81,9 +81,9 @@ def pools(specs: Sequence[NetworkSpec], settings: Settings) -> dict[str, tuple[N
 
 
 def _cut(lanes: Sequence[list[NetworkSpec]], settings: Settings) -> list[list[NetworkSpec]]:
-    """Whole lanes in as many parts as have work for a block each, and are worth the draws that each makes; alike."""
+    """Whole lanes in as many parts as have work for two blocks each, and are worth the draws that each makes; alike."""
     together = Block(tuple(spec for lane in lanes for spec in lane), range(1))
-    enough = max(WORK, (1 + WORTH) * draws(together))
+    enough = max(2 * WORK, (1 + WORTH) * draws(together))
     count = max(int(work(together, settings) / enough), -(-_rows(together.specs) // ROWS), 1)
     bounds = [round(part * len(lanes) / count) for part in range(count + 1)]
     parts = [[spec for lane in lanes[start:stop] for spec in lane] for start, stop in pairwise(bounds)]
