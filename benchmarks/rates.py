@@ -18,9 +18,11 @@ from benchmarks.extremes import TINY
 from benchmarks.grids import GRIDS
 from harness import store
 from harness.executors import keep_freed_memory
-from harness.network import BaseDraws
+from harness.lanes import Block
+from harness.network import BaseDraws, Choice, NetworkSpec
 from harness.plan import plan
 from harness.run import run_block
+from harness.streams import Streams
 
 RUNS = 5
 WIDTHS = (3, 64, 128, 512, 4096)
@@ -34,8 +36,9 @@ def main() -> None:
         print("| GFLOP/s of (64, n) @ (n, n), n = |", " | ".join(map(str, WIDTHS)), "|\n|---|" + "---|" * len(WIDTHS))
         for dtype in ("float32", "float64"):
             print(f"| {dtype} |", " | ".join(f"{product_rate(n, dtype):.1f}" for n in WIDTHS), "|")
-        print(f"\nBase draws of 1024 × 1024: normal {draw_seconds('normal', 1024):.3f} s, "
-              f"orthogonal {draw_seconds('orthogonal', 1024):.3f} s.\n")  # fmt: skip
+        families = (f"{family} {draw_seconds(family, 1024):.3f} s" for family in ("normal", "uniform", "orthogonal"))
+        print(f"\nBase draws of 1024 × 1024: {', '.join(families)}.\n")
+        print(costs(), "\n")
         print("| tables | rows | rows/s computed | rows/s written | rows/s read | B/row on disk | B/row pickled |")
         print("|---|---|---|---|---|---|---|")
         grid = GRIDS["depth"]
@@ -57,6 +60,24 @@ def draw_seconds(family: str, n: int) -> float:
     return _seconds(lambda: draws.hidden(0, n, n))
 
 
+def costs() -> str:
+    """What harness.cost sets against a multiplication of 1/16 ns."""
+    a_draw = _seconds(lambda: Streams(0, "x").normal(0, 0, range(10_000), (1, 1))) / 10_000
+    calls = block_seconds(2000, width=3, batch=1, replicates=1) / 4000 - a_draw / 2
+    row = block_seconds(10, width=3, batch=1, replicates=4000) / 40_000 - 1.2 * a_draw  # inputs and targets are drawn
+    in_all, n, batch = block_seconds(200, width=64, batch=32, replicates=1), 64, 32
+    products = 2 * batch * n * (n + batch) / 16e9  # and Gram matrices, of a layer both ways
+    a_number = (in_all / 200 - products - n * n * 17e-9) / 2 / (batch * n)
+    return (f"A draw {a_draw * 1e6:.1f} µs; a layer's calls, one way, {calls * 1e6:.0f} µs; a row of the tables "
+            f"{row * 1e6:.1f} µs; a number passing a layer, one way, calls included, {a_number * 1e9:.1f} ns.")
+
+
+def block_seconds(depth: int, width: int, batch: int, replicates: int) -> float:
+    """Of sigmoid networks of one depth."""
+    spec = NetworkSpec(Choice("sigmoid"), Choice("he_normal"), 1.0, 0.0, depth, width, width, width)
+    return _seconds(lambda: run_block(Block((spec,), range(replicates)), settings("float64", batch)), runs=3)
+
+
 def tables_line(name: str, specs, how, replicates: int) -> str:
     """From the first block of a sweep."""
     planned = plan(specs, how, replicates).blocks[0]
@@ -65,7 +86,7 @@ def tables_line(name: str, specs, how, replicates: int) -> str:
     rows = tables.layers.num_rows
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        writing = _seconds(lambda: store.commit(folder, planned.name, tables.layers, tables.networks),
+        writing = _seconds(lambda: store.commit(folder, planned.name, tables.layers, tables.networks, {}),
                            clock=time.perf_counter)  # fmt: skip
         reading = _seconds(lambda: store.read(folder, store.LAYERS), clock=time.perf_counter)
         size = sum(path.stat().st_size for path in folder.rglob("*.parquet"))

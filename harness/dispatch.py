@@ -20,7 +20,7 @@ from harness.plan import Plan, PlannedBlock
 from harness.run import run_block
 from harness.tables import Tables
 
-SERIAL_WORK = 2e10  # with less to do than this, two seconds, starting workers is not worth their time
+SERIAL_WORK = 3e10  # with less to do than this, two seconds, starting workers is not worth their time
 STRIKES = 3  # workers that a block may end
 NAMED = 10  # failed blocks that a message lists
 PROCESS = 250_000_000  # bytes of a worker before its first block: Python, numpy, scipy, pandas and pyarrow, measured

@@ -6,16 +6,19 @@ from dataclasses import replace
 
 from threadpoolctl import threadpool_limits
 
+from harness.cost import draws, work
 from harness.executors import keep_freed_memory
+from harness.footprint import draws_bytes, fit, some
 from harness.lanes import Block
-from harness.plan import Plan, PlannedBlock, work
+from harness.plan import Plan, PlannedBlock
 from harness.run import run_block
 
 PIECE = 3e9  # multiplications of the piece that is run: a few tenths of a second, enough for a steady rate
 
 
-def seconds(planned: Plan, workers: int) -> float:
-    """Seconds that the blocks will take so many workers, largest first, at the rate of a piece of the largest."""
+def seconds(planned: Plan, workers: int, limit: float = float("inf")) -> float:
+    """Seconds that the blocks will take so many workers of `limit` bytes, largest first, at the rate of a piece of the
+    largest."""
     if not planned.blocks:
         return 0.0
     largest = max(planned.blocks, key=lambda block: block.work)
@@ -25,11 +28,18 @@ def seconds(planned: Plan, workers: int) -> float:
         run_block(piece, planned.settings)  # once for what is loaded and allocated the first time
         started = time.perf_counter()
         run_block(piece, planned.settings)
-    rate = work(piece.specs, planned.settings) * len(piece.replicates) / (time.perf_counter() - started)
+    rate = work(piece, planned.settings) / (time.perf_counter() - started)
     busy = [0.0] * workers
-    for block in sorted(planned.blocks, key=lambda block: -block.work):
-        heapq.heapreplace(busy, busy[0] + block.work / rate)
+    for all_of_it in sorted((_within(block, planned, limit) for block in planned.blocks), reverse=True):
+        heapq.heapreplace(busy, busy[0] + all_of_it / rate)
     return max(busy)
+
+
+def _within(planned: PlannedBlock, plan: Plan, limit: float) -> float:
+    """A block's work, with the draws that are made again on the way back because there is no room for them."""
+    block, found = planned.block, fit(planned.block, plan.settings, limit)
+    again = 1 - found.draws / draws_bytes(some(block, found.replicates), plan.settings)
+    return planned.work + again * len(block.replicates) * draws(block)
 
 
 def _piece(planned: PlannedBlock) -> Block:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.dataset as ds
 
 Array = np.ndarray
 
 BATCH = 2**17  # rows that are in memory at once, as many as a row group of ours has
-KEYS = ("network", "depth", "layer")
 
 
 @dataclass(frozen=True)
@@ -20,29 +20,61 @@ class Rows:
 
     paths: tuple[Path, ...]
 
-    def frames(self, columns: Sequence[str], where: ds.Expression | None) -> Iterator[pd.DataFrame]:
-        dataset = ds.dataset([str(path) for path in self.paths], format="parquet")
-        scanner = dataset.scanner(columns=list(columns), filter=where, batch_size=BATCH, batch_readahead=2,
-                                  fragment_readahead=1)  # fmt: skip
-        for batch in scanner.to_batches():
-            if batch.num_rows:
-                yield batch.to_pandas()
+    @property
+    def folder(self) -> Path:
+        """That of the results, where there is room for what does not fit into memory."""
+        return self.paths[0].parents[1]
+
+    def batches(self, columns: Sequence[str], where: ds.Expression | None) -> Iterator[pa.RecordBatch]:
+        """A row group at a time, of those that may hold such rows: the least and the largest value of each are known.
+
+        A scanner of the whole table would read ahead of us without bound.
+        """
+        for part in ds.dataset([str(path) for path in self.paths], format="parquet").get_fragments(where):
+            for group in part.split_by_row_group(where):
+                found = group.to_batches(columns=list(columns), filter=where, batch_size=BATCH)
+                yield from (batch for batch in found if batch.num_rows)
 
 
 Layers = pd.DataFrame | Rows
 
 
-def take(layers: Layers, networks: pd.DataFrame, columns: Sequence[str], depths: Sequence[int],
-         span: tuple[int, int] | None = None) -> pd.DataFrame:  # fmt: skip
-    """The layers of these networks and depths, of layers first … last if `span` is given.
+@dataclass(frozen=True)
+class Batch:
+    """Rows that are in memory at once, all of networks that were asked for."""
 
-    Columns: network, depth, layer, those asked for, and `place`, the row of the network in `networks`.
-    """
+    places: Array  # (networks in the batch,): the row of each in the frame that asked
+    network: Array  # (rows,): which of them
+    layer: Array
+    values: dict[str, Array]
+
+    @property
+    def place(self) -> Array:
+        return self.places[self.network]
+
+
+def batches(layers: Layers, networks: pd.DataFrame, columns: Sequence[str], depths: Sequence[int] | None = None
+            ) -> Iterator[Batch]:  # fmt: skip
+    """The layers of these networks and depths, some rows at a time."""
     keys = _keys(networks)
-    found = [_of(frame, keys) for frame in _frames(layers, columns, depths, span)]
-    if not found:
-        found = [pd.DataFrame({name: [] for name in (*KEYS, *columns, "place")}).astype({"place": np.intp})]
-    return pd.concat([frame.astype({"network": object}) for frame in found], ignore_index=True)
+    wanted = list(dict.fromkeys(("network", "layer", *columns)))
+    for names, codes, values in _frames(layers, wanted, depths):
+        places = keys.get_indexer(names)
+        known = places[codes] >= 0
+        if not known.all():
+            codes, values = codes[known], {name: column[known] for name, column in values.items()}
+        yield Batch(places, codes, values["layer"], values)
+
+
+def take(layers: Layers, networks: pd.DataFrame, columns: Sequence[str], depths: Sequence[int]) -> pd.DataFrame:
+    """The same in one frame: network, depth, layer, those asked for, and `place`, the network's row in `networks`."""
+    wanted = list(dict.fromkeys(("layer", *columns)))
+    found = [({name: batch.values[name] for name in wanted}, batch.place)
+             for batch in batches(layers, networks, wanted, depths)]  # fmt: skip
+    place = np.concatenate([place for _, place in found] or [np.empty(0, np.intp)])
+    values = {name: np.concatenate([values[name] for values, _ in found] or [np.empty(0)]) for name in wanted}
+    of_networks = networks[["network", "depth"]].take(place).astype({"network": object}).reset_index(drop=True)
+    return of_networks.assign(**values, place=place)
 
 
 def over_layers(layers: Layers, networks: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -51,54 +83,41 @@ def over_layers(layers: Layers, networks: pd.DataFrame, columns: Sequence[str]) 
     Two frames in the order of `networks`, indexed by their keys. A network of one layer has that one for hidden; NaN is
     left out, and is the mean of nothing.
     """
-    keys = _keys(networks)
-    shape = (len(columns), len(keys))
+    shape = (len(columns), len(networks))
     sums, counts, largest = np.zeros(shape), np.zeros(shape), np.full(shape, np.nan)
-    for frame in _frames(layers, columns, None, None):
-        frame = _of(frame, keys)
-        place = frame["place"].to_numpy()
-        hidden = ((frame["layer"] < frame["depth"]) | (frame["depth"] == 1)).to_numpy()
+    depth = networks["depth"].to_numpy()
+    for batch in batches(layers, networks, columns):
+        hidden = batch.layer < np.maximum(depth[batch.places], 2)[batch.network]
+        here, count = batch.places >= 0, len(batch.places)
+        of_these = batch.places[here]
         for i, column in enumerate(columns):
-            values = frame[column].to_numpy(dtype=float)
-            np.fmax.at(largest[i], place, values)
+            values = batch.values[column].astype(float, copy=False)
+            most = np.full(count, np.nan)
+            np.fmax.at(most, batch.network, values)
+            largest[i, of_these] = np.fmax(largest[i, of_these], most[here])
             known = hidden & ~np.isnan(values)
-            sums[i] += np.bincount(place[known], values[known], minlength=len(keys))
-            counts[i] += np.bincount(place[known], minlength=len(keys))
+            sums[i, of_these] += np.bincount(batch.network[known], values[known], minlength=count)[here]
+            counts[i, of_these] += np.bincount(batch.network[known], minlength=count)[here]
     means = np.divide(sums, counts, out=np.full(shape, np.nan), where=counts > 0)
-    return tuple(pd.DataFrame(dict(zip(columns, values, strict=True)), index=keys) for values in (means, largest))
+    return tuple(pd.DataFrame(dict(zip(columns, values, strict=True)), index=_keys(networks))
+                 for values in (means, largest))  # fmt: skip
 
 
 def _keys(networks: pd.DataFrame) -> pd.Index:
     return pd.Index(networks["network"].astype(str))
 
 
-def _frames(layers: Layers, columns: Sequence[str], depths: Sequence[int] | None,
-            span: tuple[int, int] | None) -> Iterator[pd.DataFrame]:  # fmt: skip
-    wanted = list(dict.fromkeys((*KEYS, *columns)))
+def _frames(layers: Layers, columns: Sequence[str], depths: Sequence[int] | None
+            ) -> Iterator[tuple[Sequence[str], Array, dict[str, Array]]]:  # fmt: skip
+    """The networks' keys, each once; which of them each row is of; the columns."""
     if isinstance(layers, Rows):
-        yield from layers.frames(wanted, _where(depths, span))
+        where = None if depths is None else ds.field("depth").isin([int(depth) for depth in depths])
+        for batch in layers.batches(columns, where):
+            network = batch["network"]
+            coded = network if pa.types.is_dictionary(network.type) else network.dictionary_encode()
+            values = {name: batch[name].to_numpy(zero_copy_only=False) for name in columns if name != "network"}
+            yield coded.dictionary.to_pandas(), coded.indices.to_numpy(), values
         return
-    chosen = np.ones(len(layers), dtype=bool)
-    if depths is not None:
-        chosen &= layers["depth"].isin(depths).to_numpy()
-    if span is not None:
-        chosen &= layers["layer"].between(*span).to_numpy()
-    yield layers.loc[chosen, wanted]
-
-
-def _where(depths: Sequence[int] | None, span: tuple[int, int] | None) -> ds.Expression | None:
-    """What row groups are chosen by: parquet keeps the smallest and the largest value of each."""
-    conditions = []
-    if depths is not None:
-        conditions.append(ds.field("depth").isin([int(depth) for depth in depths]))
-    if span is not None:
-        conditions.append((ds.field("layer") >= span[0]) & (ds.field("layer") <= span[1]))
-    return conditions[0] if len(conditions) == 1 else conditions[0] & conditions[1] if conditions else None
-
-
-def _of(frame: pd.DataFrame, keys: pd.Index) -> pd.DataFrame:
-    """The rows whose network is among the keys, with its place there."""
-    names = frame["network"].astype("category").array
-    place = keys.get_indexer(names.categories.astype(str))[names.codes]
-    known = place >= 0
-    return frame[known].assign(place=place[known])
+    frame = layers.loc[slice(None) if depths is None else layers["depth"].isin(depths), list(columns)]
+    network = frame["network"].astype("category").array
+    yield network.categories.astype(str), network.codes, {name: frame[name].to_numpy() for name in columns[1:]}

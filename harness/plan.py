@@ -3,16 +3,19 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
-from harness.footprint import STATE, draws_bytes, fit, lane_state
-from harness.lanes import Block, Settings, groups
+from harness.cost import calls, draws, work
+from harness.footprint import at_once, fit
+from harness.lanes import Block, Settings
 from harness.network import NetworkSpec
 from harness.tables import recorded
 
-WORK = 4e10  # a block has about this much work if the sweep has it: seconds, so that its overhead does not count
-IN_FLIGHT = 2**18  # numbers in an array in flight, by which small networks run many replicates at once
-DRAWS = 2**28  # bytes of base draws that a block of several replicates may keep
-ROWS = 2**20  # rows of a block of several replicates
+WORK = 2e10  # a block has about this much work if the sweep has it: a second or two, so that its overhead (a task, two
+# files flushed: some 20 ms) does not count, and yet a sweep of ten seconds has blocks for several workers
+WORTH = 2  # what a block's own work is at least, in units of what it shares with others, where that can be had: lanes
+# share their draws, and replicates that run at once the calls
+ROWS = 2**20  # rows of a block of several replicates: 0.6 GB while they are made into files
 
 
 @dataclass(frozen=True)
@@ -68,57 +71,36 @@ def pools(specs: Sequence[NetworkSpec], settings: Settings) -> dict[str, tuple[N
     shared: dict[tuple, dict[tuple, list[NetworkSpec]]] = {}
     for spec in specs:
         lane = (spec.activation, spec.init, spec.weight_scale, spec.bias_scale)
-        draws = (spec.family, spec.input_width, spec.width)
-        shared.setdefault(draws, {}).setdefault(lane, []).append(spec)
+        base = (spec.family, spec.input_width, spec.width)
+        shared.setdefault(base, {}).setdefault(lane, []).append(spec)
     result = {}
     for (family, input_width, width), lanes in shared.items():
-        for number, members in enumerate(_cut(lanes.values(), settings)):
+        for number, members in enumerate(_cut([*lanes.values()], settings)):
             result[f"{family}-i{input_width}-w{width}-{number:03d}"] = tuple(members)
     return result
 
 
-def _cut(lanes: Iterable[list[NetworkSpec]], settings: Settings) -> list[list[NetworkSpec]]:
-    """Whole lanes together until they are enough work or rows for a block."""
-    parts: list[list[NetworkSpec]] = [[]]
-    for lane in lanes:
-        if parts[-1] and (work(parts[-1], settings) > WORK or _rows(parts[-1]) > ROWS):
-            parts.append([])
-        parts[-1].extend(lane)
-    return parts
+def _cut(lanes: Sequence[list[NetworkSpec]], settings: Settings) -> list[list[NetworkSpec]]:
+    """Whole lanes in as many parts as have work for two blocks each, and are worth the draws that each makes; alike."""
+    together = Block(tuple(spec for lane in lanes for spec in lane), range(1))
+    enough = max(2 * WORK, (1 + WORTH) * draws(together))
+    count = max(int(work(together, settings) / enough), -(-_rows(together.specs) // ROWS), 1)
+    bounds = [round(part * len(lanes) / count) for part in range(count + 1)]
+    parts = [[spec for lane in lanes[start:stop] for spec in lane] for start, stop in pairwise(bounds)]
+    return [part for part in parts if part]
 
 
 def replicates_per_block(members: Sequence[NetworkSpec], settings: Settings) -> int:
-    """Enough replicates that small networks fill an array, few enough for memory and for many blocks."""
-    one = Block(tuple(members), range(1))
-    lanes = len({(s.activation, s.init, s.weight_scale, s.bias_scale) for s in members})
-    fill = IN_FLIGHT / (lanes * settings.data.batch * _widest(members))
-    state = STATE / max(lane_state(group, one, settings) for group in groups(members))
-    limits = (fill, state, WORK / work(members, settings), DRAWS / draws_bytes(one, settings), ROWS / _rows(members))
-    return max(1, int(min(limits)))
-
-
-def work(members: Sequence[NetworkSpec], settings: Settings) -> float:
-    """Multiplications of one replicate: products, the cheaper route to ‖∂C/∂W‖, and what is done to every number."""
-    spec, batch = members[0], settings.data.batch
-    up = down = 0  # layers of lanes that go up, and come down
-    for group in groups(members):
-        rising = 1 if group.scales else len(group.lanes)
-        falling = 1 if group.scales and settings.cost == "linear" else len(group.lanes)
-        up += rising * (group.endings[0].depth + len(group.endings))
-        down += falling * sum(ending.depth for ending in group.endings)
-    product = batch * spec.width**2
-    norm = min(product, batch**2 * spec.width)
-    elementwise = 80 * batch * spec.width  # a dozen passes over an array cost as much as these multiplications
-    measured = 20 * _rows(members)  # columns of the tables
-    return up * (product + norm + elementwise) + down * (product + norm + elementwise) + measured
+    """Enough replicates for the work of a block, and to be worth the calls they share; few enough for many blocks."""
+    most = max(1, int(ROWS / _rows(members)))
+    block = Block(tuple(members), range(most))
+    each = (work(block, settings) - calls(block)) / most
+    worth = min(at_once(block, settings), int(WORTH * calls(block) / each))
+    return max(1, min(most, max(worth, int(WORK / each))))
 
 
 def _rows(members: Sequence[NetworkSpec]) -> int:
     return sum(spec.depth for spec in members)
-
-
-def _widest(members: Sequence[NetworkSpec]) -> int:
-    return max(max(spec.input_width, spec.width, spec.output_width) for spec in members)
 
 
 def _runs(wanted: set[int]) -> list[range]:
@@ -139,6 +121,6 @@ def _planned(pool: str, block: Block, settings: Settings) -> PlannedBlock:
         block=block,
         networks=len(block.specs) * replicates,
         layers=sum(len(recorded(spec.depth, settings.record_layers)) for spec in block.specs) * replicates,
-        work=work(block.specs, settings) * replicates,
+        work=work(block, settings),
         memory=fit(block, settings).peak,
     )

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
 from harness import claims, config, figures, store, summary
 from harness.data import draw_batch
@@ -35,13 +38,35 @@ class Results:
 
     @cached_property
     def layers(self) -> pd.DataFrame:
-        """One row per network and layer; columns as the README lists them. All of them: `rows` takes some."""
+        """One row per network and layer; columns as the README lists them. All of them: `read` takes some."""
         return store.read_parts(self.parts, LAYERS)
 
     @cached_property
     def networks(self) -> pd.DataFrame:
         """One row per network."""
         return store.read_parts(self.parts, NETWORKS)
+
+    def read(self, table: str = LAYERS, columns: Sequence[str] | None = None,
+             filters: Sequence | ds.Expression | None = None) -> pd.DataFrame:  # fmt: skip
+        """Some columns and rows of `layers` or `networks`; only what is asked for is read from the disk.
+
+        `filters` as pandas.read_parquet and pyarrow take them: [("depth", "==", 64), ("activation", "in", ["relu"])],
+        or an expression. Raises ResultsError for a table or a column that there is not.
+        """
+        if table not in (LAYERS, NETWORKS):
+            raise ResultsError(f"there is no table {table!r}; there are {LAYERS} and {NETWORKS}")
+        chosen = pq.filters_to_expression(list(filters)) if isinstance(filters, Sequence) else filters
+        try:
+            return store.read_parts(self.parts, table, columns, chosen)
+        except pa.ArrowException as error:  # it does not say the columns there are
+            names = pq.read_schema(self.parts[table][0]).names
+            reason = str(error).splitlines()[0].split(" in network:")[0]
+            raise ResultsError(f"{self.path}: {table}: {reason}; the columns are {', '.join(names)}") from None
+
+    @cached_property
+    def _shown_networks(self) -> pd.DataFrame:
+        """One row per network, of the columns that figures and summary take."""
+        return store.read_parts(self.parts, NETWORKS, figures.COLUMNS)
 
     @property
     def rows(self) -> Rows:
@@ -115,7 +140,7 @@ class Results:
 
     def _figures(self) -> dict[str, str | None]:
         """The figures asked for, or all there are, each with why it shows nothing of these networks, or None."""
-        names, networks = self.sweep.figures, self.networks.assign(batch=self.sweep.data.batch)
+        names, networks = self.sweep.figures, self._shown_networks.assign(batch=self.sweep.data.batch)
         require_figures(names or ())
         reasons = {name: figures.applies(name, networks) for name in (figures.FIGURES if names is None else names)}
         if self.sweep.record_layers is not None:
@@ -125,7 +150,7 @@ class Results:
 
     def _shown(self, name: str) -> pd.DataFrame:
         """The networks as a figure takes them: with the number of samples, and the weights of single neurons."""
-        networks = self.neurons if name in figures.OF_NEURONS else self.networks
+        networks = self.neurons if name in figures.OF_NEURONS else self._shown_networks
         return networks.assign(batch=self.sweep.data.batch)
 
     def write_verdicts(self, question: Question | None) -> list[claims.Verdict]:
@@ -152,7 +177,7 @@ class Results:
 
     def summary(self, where: str | None = None) -> list[summary.Table]:
         """What the terminal shows, of the networks for which an expression such as "depth == 64" holds."""
-        networks = self.networks if where is None else _chosen(self.networks, where)
+        networks = self._shown_networks if where is None else _chosen(self.networks, where)
         dead = over_layers(self.rows, networks, ["dead_fraction"])[0]["dead_fraction"]
         slopes = summary.summary(networks, dead)
         if self.sweep.record_layers is not None:

@@ -62,6 +62,19 @@ class Records:
         rows = self.layers[column][self.offsets[network] : self.offsets[network + 1]]
         return rows.reshape(len(self.replicates), self.specs[network].depth)
 
+    def put(self, some: "Records") -> None:
+        """Take over what was recorded of some of the replicates."""
+        if some is self:
+            return
+        first = some.replicates[0] - self.replicates[0]
+        rows = slice(first, first + len(some.replicates))
+        for column in MEASURES:
+            for network in range(len(self.specs)):
+                self.of(column, network)[rows] = some.of(column, network)
+        for mine, theirs in ((self.log10_cost, some.log10_cost), (self.dead_from_layer, some.dead_from_layer),
+                             (self.status, some.status)):  # fmt: skip
+            mine[:, rows] = theirs
+
     def blank(self, network: int, forward_fails: Array, slope_fails: Array) -> None:
         """Null what is not known: all from the layer on at which a pass left the number format.
 

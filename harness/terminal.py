@@ -31,6 +31,7 @@ def print_plan(prepared: "Prepared", where: "Where") -> None:
     workers = 1 if where.dask else dispatch.how_many(where.workers, plan)
     limit = where.limit(workers)
     dispatch.require_fit(plan, limit)
+    seconds = estimate.seconds(plan, workers, limit)
     memory = dispatch.PROCESS + max((fit(block.block, plan.settings, limit).peak for block in plan.blocks), default=0)
     for name, value in (
         ("results folder", prepared.folder),
@@ -39,7 +40,7 @@ def print_plan(prepared: "Prepared", where: "Where") -> None:
         ("blocks", f"{len(plan.blocks):,}"),
         ("workers", f"those of {where.dask}" if where.dask else workers),
         ("memory per worker", f"about {memory / 1e9:.2g} GB"),
-        ("time to compute", f"about {_duration(estimate.seconds(plan, workers))}" + " on one core" * bool(where.dask)),
+        ("time to compute", f"about {_duration(seconds)}" + " on one core" * bool(where.dask)),
     ):
         say(f"{name + ':':22}{value}")
 

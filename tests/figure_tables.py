@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from harness.figures import FIGURES
+from harness.figures import COLUMNS, FIGURES
 
 # figures that want tables of their own
 OF_ONE_QUESTION = ("finite_width", "born_dead", "silent_units", "step_at_zero", "single_neuron")
@@ -42,6 +42,7 @@ def sweep(activations=("relu", "sigmoid"), inits=("he_normal",), scales=(1.0,), 
     networks["slope_per_layer"] = networks["log10_gradient_gain"] / (networks["depth"] - 1).where(networks["depth"] > 1)
     networks["predicted_slope_per_layer"] = networks["slope_per_layer"] + random.normal(0, 0.02, len(networks))
     networks["predicted_spread"] = 0.02 + 0 * networks["slope_per_layer"]
+    networks = networks[[name for name in networks if name in COLUMNS or name in constant]]
     categories = {name: "category" for name in ("network", "activation", "init")}
     return layers.astype(categories), networks.astype({"activation": "category", "init": "category"})
 

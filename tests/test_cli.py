@@ -255,11 +255,13 @@ def test_a_dry_run_says_the_plan_and_writes_nothing(tmp_path):
     (tmp_path / "experiments/small.py").write_text('"""Small is enough."""\n\nFIGURES = ("gradient_profile",)\n')
     (tmp_path / "configs/tiny.yaml").write_text(TINY.replace("figures: []", "experiment: small"))
     before = files(tmp_path)
-    text = good(forked("sweep", "configs/tiny.yaml", "--dry-run", "--workers", 2, "--replicates", 30_000, cwd=tmp_path))
+    text = good(
+        forked("sweep", "configs/tiny.yaml", "--dry-run", "--workers", 2, "--replicates", 200_000, cwd=tmp_path)
+    )
     plan = dict(re.split(r":\s+", line) for line in text.splitlines())
     assert plan["results folder"] == "results/tiny"
-    assert plan["networks"] == "120,000"
-    assert plan["layers, that is rows"] == "240,000"
+    assert plan["networks"] == "800,000"
+    assert plan["layers, that is rows"] == "1,600,000"
     assert plan["workers"] == "2"
     assert re.fullmatch(r"about [\d.e-]+ GB", plan["memory per worker"])
     assert re.fullmatch(r"about \d+ s", plan["time to compute"])

@@ -1,18 +1,38 @@
-"""Two results compared, by numbers on small frames."""
+"""Two results compared, by numbers on small tables on the disk, in any blocks."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from harness.diff import DIFFERS, IDENTICAL, WITHIN, compare, diff
+from harness import diff as module
+from harness import store
+from harness.diff import DIFFERS, IDENTICAL, WITHIN, Comparison
+from harness.results import Results
 
 INF, NAN = np.inf, np.nan
 
 
 class Tables:
-    """Two tables, as Results has them."""
+    """Two tables, as a results folder has them; `blocks` says in which block each network is."""
+
+    def write(self, folder: Path) -> Results:
+        for number in sorted({self.blocks.get(name, 0) for name in self.networks["network"]}):
+            layers, networks = (
+                frame[[self.blocks.get(name, 0) == number for name in frame["network"]]]
+                for frame in (self.layers.astype({"network": str}), self.networks)
+            )
+            tables = (pa.Table.from_pandas(frame, preserve_index=False) for frame in (layers, networks))
+            store.commit(folder, f"block-{number:07d}-{number + 1:07d}", *tables, {})
+        return Results(folder)
 
     def __init__(self, layers: dict | None = None, networks: dict | None = None):
+        self.blocks: dict[str, int] = {}
         self.networks = pd.DataFrame(
             {"network": ["a-0", "b-0"], "depth": [1, 2], "status": pd.Categorical(["ok", "ok"]), "slope": [NAN, -0.5]}
             | (networks or {})
@@ -21,6 +41,11 @@ class Tables:
             {"network": pd.Categorical(["a-0", "b-0", "b-0"]), "layer": [1, 1, 2], "x": [0.0, -INF, NAN], "y": 1.0}
             | (layers or {})
         )
+
+
+def diff(a: Tables, b: Tables, tolerance: float) -> Comparison:
+    with TemporaryDirectory() as folder:
+        return module.diff(a.write(Path(folder, "a")), b.write(Path(folder, "b")), tolerance)
 
 
 def rows(frame: pd.DataFrame) -> pd.DataFrame:
@@ -101,8 +126,50 @@ def test_nothing_in_common():
         "2 rows are in the first only, such as a-0", "2 rows are in the second only, such as x-0"]  # fmt: skip
 
 
-def test_compare_takes_any_frames_of_one_kind():
-    a = pd.DataFrame({"v": [1.0, 2.0]}, index=["p", "q"])
-    assert list(compare("t", a, a)) == []
-    (finding,) = compare("t", a, a + 1)
-    assert (finding.where, finding.largest) == ("t.v", 1.0)
+# Blocks -------------------------------------------------------------------------------------------------------------
+
+
+def many(changes: dict[int, float], missing: set[int]) -> Tables:
+    """Four coordinates of three replicates, two layers each."""
+    names = [f"{key}-{i}" for key in "abcd" for i in range(3)]
+    tables = Tables()
+    tables.networks = pd.DataFrame({"network": names, "depth": 2, "slope": np.arange(12.0)})
+    x = np.arange(24.0)
+    for row, by in changes.items():
+        x[row] += by
+    tables.layers = pd.DataFrame({"network": np.repeat(names, 2), "layer": np.tile([1, 2], 12), "x": x})
+    gone = [names[i] for i in missing]
+    for table in ("networks", "layers"):
+        frame = getattr(tables, table)
+        setattr(tables, table, frame[~frame["network"].isin(gone)].reset_index(drop=True))
+    return tables
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    cuts=st.tuples(*[st.lists(st.integers(0, 4), min_size=12, max_size=12)] * 2),
+    changes=st.dictionaries(st.integers(0, 23), st.sampled_from([0.5, 1.0, INF, NAN])),
+    missing=st.tuples(*[st.sets(st.integers(0, 11), max_size=5)] * 2),
+)
+def test_however_two_folders_are_cut_into_blocks_they_compare_as_one_block_does(cuts, changes, missing):
+    """Any networks in any block of either folder, some in one folder only: the same counts and the same extremes."""
+    a, b = many({}, missing[0]), many(changes, missing[1])
+    whole = diff(a, b, 0.75)
+    for tables, cut in zip((a, b), cuts, strict=True):
+        tables.blocks = {f"{key}-{i}": cut[3 * "abcd".index(key) + i] for key in "abcd" for i in range(3)}
+    again = diff(a, b, 0.75)
+    assert again.verdict == whole.verdict
+    assert [(f.where, f.largest, counted(f)) for f in again.findings] == [
+        (f.where, f.largest, counted(f)) for f in whole.findings]  # fmt: skip
+
+
+def counted(finding: module.Finding) -> str:
+    """Without the example, which is of the first block that has one."""
+    return finding.what.split(", at ")[0].split(", such as ")[0]
+
+
+def test_parts_of_the_same_name_are_not_read(tmp_path, monkeypatch):
+    """Their checksums, which are in their names, were found right."""
+    a, b = (many({}, set()).write(tmp_path / name) for name in "ab")
+    monkeypatch.setattr(module, "_part", lambda path: pytest.fail(f"{path} was read"))
+    assert module.diff(a, b, 0.0).verdict == IDENTICAL

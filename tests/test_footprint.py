@@ -13,7 +13,7 @@ import pytest
 from nets import choice, settings, spec
 from peak import peak
 
-from harness.footprint import Fit, draws_bytes, fit, fixed_bytes, lane_state, layer_draws
+from harness.footprint import Fit, draws_bytes, fit, fixed_bytes, lane_state, layer_draws, some, tables_bytes
 from harness.lanes import Block, groups
 from harness.run import run_block
 
@@ -33,24 +33,37 @@ def test_a_block_that_is_short_of_memory_computes_the_same(init, dtype, cost):
     ]
     block, common = Block(tuple(specs), range(2, 5)), settings(dtype=dtype, cost=cost)
     whole = run_block(block, common)
-    for draws in (0, draws_bytes(block, common) // 2):
-        assert same_tables(run_block(block, common, Fit(draws, state=1, peak=0)), whole)
+    for draws, replicates in ((0, 3), (draws_bytes(block, common) // 2, 3), (2**62, 1), (0, 2)):
+        assert same_tables(run_block(block, common, Fit(draws, 1, 0, replicates)), whole), (draws, replicates)
 
 
 def test_less_memory_keeps_fewer_lanes_then_fewer_draws():
     specs = tuple(spec("tanh", weight_scale=float(s), depth=300, width=64) for s in range(1, 9))
-    block, common = Block(specs, range(2)), settings(batch=32)
+    block, common = Block(specs, range(1)), settings(batch=32)
     (group,) = groups(specs)
     least, draws = lane_state(group, block, common), draws_bytes(block, common)
     ample = fit(block, common)
     assert (ample.draws, ample.state) == (draws, 8 * least)
-    assert ample.peak == fixed_bytes(block, common) + layer_draws(block, common) + draws + 8 * least
+    held = fixed_bytes(block, common) + layer_draws(block, common) + tables_bytes(block)
+    assert ample.peak == held + draws + 8 * least
     seen = [fit(block, common, limit) for limit in np.linspace(ample.peak, 0, 200)]
     for limit, one in zip(np.linspace(ample.peak, 0, 200), seen, strict=True):
         assert one.peak <= limit or (one.draws, one.state) == (0, least)  # there is no less than that
         assert one.draws == draws or one.state == least
     for kept in ([one.draws for one in seen], [one.state for one in seen]):
         assert kept == sorted(kept, reverse=True)
+
+
+def test_less_memory_runs_fewer_replicates_before_it_draws_again():
+    block, common = Block(tuple(spec("tanh", depth=d, width=8) for d in (20, 40)), range(400)), settings()
+    ample = fit(block, common)
+    assert ample.replicates == 400
+    seen = [fit(block, common, share * ample.peak) for share in np.linspace(1, 0, 200)]
+    for share, one in zip(np.linspace(1, 0, 200), seen, strict=True):
+        kept = one.draws == draws_bytes(some(block, one.replicates), common)
+        assert kept or one.replicates == 1
+        assert one.peak <= share * ample.peak or (one.replicates, one.draws) == (1, 0)
+    assert len({one.replicates for one in seen}) > 5
 
 
 def test_what_scales_alike_goes_up_as_one_lane():

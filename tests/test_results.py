@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.dataset as ds
 import pytest
 from command import TINY, within
 
@@ -375,3 +376,31 @@ def test_only_what_is_public_is_there():
     assert {"Results", "load", "sweep"} <= set(harness.__all__)
     with pytest.raises(AttributeError, match="module 'harness' has no attribute 'swep'"):
         _ = harness.swep
+
+
+# Some of a table ----------------------------------------------------------------------------------------------------
+
+
+def test_columns_and_rows_can_be_chosen_as_pandas_and_pyarrow_do(built):
+    chosen = built.read(columns=["layer", "slope_mean"], filters=[("depth", "==", 6), ("activation", "in", ["relu"])])
+    layers = built.layers
+    expected = layers[(layers["depth"] == 6) & (layers["activation"] == "relu")][["layer", "slope_mean"]]
+    assert len(expected)
+    pd.testing.assert_frame_equal(chosen, expected.reset_index(drop=True))
+    networks = built.read("networks", filters=ds.field("slope_per_layer") < -0.5)
+    steep = built.networks[built.networks["slope_per_layer"] < -0.5]
+    pd.testing.assert_frame_equal(networks, steep.reset_index(drop=True))
+    pd.testing.assert_frame_equal(built.read(), built.layers)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"columns": ["slop_mean"]}, r"layers: No match for FieldRef\.Name\(slop_mean\); the columns are network, "),
+        ({"filters": [("depht", "==", 9)]}, r"layers: No match for FieldRef\.Name\(depht\); the columns are network, "),
+        ({"table": "layer"}, "there is no table 'layer'; there are layers and networks"),
+    ],
+)
+def test_what_cannot_be_read_is_said(built, given, message):
+    with pytest.raises(ResultsError, match=message):
+        built.read(**given)

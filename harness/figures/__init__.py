@@ -35,6 +35,13 @@ FIGURES = {
     "single_neuron": "Single neuron: the gradient over the plane of Wx and y, and the closed form's level lines.",
 }
 
+# what figures and summary take of the table `networks`; they are given no other column
+COLUMNS = (
+    "network", "activation", "init", "weight_scale", "bias_scale", "depth", "width", "replicate", "input_width",
+    "output_width", "output", "family", "sigma_w", "sigma_b", "log10_gradient_gain", "slope_per_layer",
+    "predicted_slope_per_layer", "predicted_spread", "regime", "status", "dead_from_layer", "zero_from_layer_float32",
+    "zero_from_layer_float64",
+)  # fmt: skip
 OF_NEURONS = frozenset({"single_neuron"})  # these take `Results.neurons` for `networks`: with W, x and y
 
 

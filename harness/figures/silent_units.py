@@ -11,10 +11,10 @@ from matplotlib.lines import Line2D
 from harness.figures import text
 from harness.figures.marks import band
 from harness.figures.page import Grid, Heading, caption, layer_axis, outer, page, panel_title
+from harness.figures.pieces import spreads
 from harness.figures.settings import spaced
-from harness.figures.spread import spread
 from harness.figures.style import INK, LOOKS
-from harness.layer_rows import Layers, take
+from harness.layer_rows import Layers
 from harness.theory.birth import silent_on_batch
 
 HEADING = Heading("Silent units, and how many chance alone makes silent")
@@ -47,10 +47,11 @@ def prepare(layers: Layers, networks: pd.DataFrame) -> Prepared:
     depth, batch = int(networks["depth"].max()), int(networks["batch"].iloc[0])
     chosen = networks[(networks["depth"] == depth) & networks["dead_from_layer"].isna()]
     chosen = chosen[chosen["width"].isin(spaced(sorted(chosen["width"].unique()), MOST_PANELS))]
-    own = take(layers, chosen, ["dead_fraction", "output_cosine"], [depth], (1, depth - 1))
-    own = own.assign(width=chosen["width"].to_numpy()[own["place"]])
-    rows = spread(own, ["width", "layer"], "dead_fraction")
-    cosine = own.groupby(["width", "layer"])["output_cosine"].median().groupby("width").shift(1).to_numpy()
+    every = spreads(layers, chosen, ["dead_fraction", "output_cosine"], [depth], ["width", "layer"])
+    every = every[every["layer"] < depth]
+    rows, cosines = (every[every["measure"] == name].drop(columns="measure").reset_index(drop=True)
+                     for name in ("dead_fraction", "output_cosine"))  # fmt: skip
+    cosine = cosines.groupby("width")["median"].shift(1).to_numpy()
     expected = [silent_on_batch(c, batch) if np.isfinite(c) else np.nan for c in np.minimum(cosine, 1)]
     return Prepared(rows.assign(expected=expected), chosen, depth, batch)
 
