@@ -7,10 +7,11 @@ between them. `python -m benchmarks.rates` measures the others; they need be rig
 from collections.abc import Callable
 
 from harness.footprint import at_once
+from harness.gram import by_gram
 from harness.lanes import Block, Group, Settings, groups
-from harness.sums import by_gram
 
 ELEMENTWISE = 80  # a number on its way through a layer, one way: a dozen passes over it, 5 ns
+SUPERPOSED = 20  # a number on its way down in a lane that shares its starts: a few passes, 1.3 ns
 CALLS = 1_000_000  # a layer of an array in flight, one way, however small: numpy's calls, 60 µs
 ROW = 20_000  # a row of `layers`: its measures, and the tables, 1.3 µs
 DRAW = 60_000  # a draw, however small: a generator set to its place, 4 µs
@@ -51,7 +52,10 @@ def _passes(group: Group, block: Block, settings: Settings) -> float:
     """The lanes of a group up once, with every ending's output layer, and down from each ending."""
     batch, deepest = settings.data.batch, group.endings[0].depth
     rising = 1 if group.scales else len(group.lanes)
-    falling = 1 if group.scales and settings.cost == "linear" else len(group.lanes)
+    superposed = sum(group.shares_starts(lane, settings.cost) for lane in range(len(group.lanes)))
+    falling = len(group.lanes) - superposed + (2 if superposed else 0)
+    if group.scales and settings.cost == "linear":
+        falling = 1
 
     def up(fan_in: int, fan_out: int) -> float:
         """r @ W, and the Gram matrix of r where ∂C/∂W has its norm by it."""
@@ -67,7 +71,8 @@ def _passes(group: Group, block: Block, settings: Settings) -> float:
     heads = [(_fan_in(block, ending.depth), ending.output_width) for ending in group.endings]
     rise = _hidden(block, deepest, up) + sum(up(*fans) for fans in heads)
     fall = sum(_hidden(block, ending.depth, down) for ending in group.endings) + sum(down(*fans) for fans in heads)
-    return rising * rise + falling * fall
+    layers = sum(ending.depth for ending in group.endings)
+    return rising * rise + falling * fall + superposed * SUPERPOSED * batch * block.specs[0].width * layers
 
 
 def _hidden(block: Block, depth: int, cost: Cost) -> float:

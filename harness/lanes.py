@@ -63,6 +63,14 @@ class Group:
         """
         return self.activation.homogeneous and self.bias_family is None
 
+    def shares_starts(self, lane: int, cost: str) -> bool:
+        """Whether a lane comes down as the sum of what comes down from r and from −y (`harness.superposition`).
+
+        A lane of scale 1 has a start of its own, r − y: one is less than two, and most sweeps have no other scale. That
+        is for the lane alone to say, so that its bits do not depend on its neighbours.
+        """
+        return self.scales and cost == "squared" and self.lanes[lane].weight_scale != 1
+
     def some(self, lanes: slice) -> "Group":
         return replace(self, lanes=self.lanes[lanes], networks=self.networks[lanes])
 

@@ -31,9 +31,7 @@ class Turn:
 
     The way down is linear, so it goes over the bases alone: the gains are added to the logarithms at the end. Where the
     lanes differ by a factor only (`Group.scales`), so does the way up: one lane goes up for all of them. Those lanes
-    share starts, too: y alone under the linear cost; under the squared one r and −y (`harness.superposition`), but for
-    lanes of scale 1, which have their own r − y: one start is less than two, and most sweeps have no other scale. How a
-    lane is computed depends on that lane alone, and so do its bits.
+    share starts, too: y alone under the linear cost, and under the squared one r and −y, but for lanes of scale 1.
     """
 
     def __init__(self, group: Group, shared: SharedDraws, settings: Settings, records: Records):
@@ -41,14 +39,13 @@ class Turn:
         self.replicates = len(records.replicates)
         self.rising = 1 if group.scales else len(group.lanes)  # lanes that go up
         self.one_falls = group.scales and settings.cost == "linear"
-        self.two_fall = group.scales and settings.cost == "squared"
         self.weights: dict[tuple[int, int], tuple[Array | None, Array]] = {}  # gains and their exponents
 
     def run(self) -> None:
         self._ascend()
         lane, lanes = flight(self.shared.block, self.settings), range(len(self.group.lanes))
         order = sorted(lanes, key=self._shares_starts)
-        size = max(1, TOGETHER // lane) if self.two_fall else len(order)
+        size = max(1, TOGETHER // lane) if self.group.scales and not self.one_falls else len(order)
         at_once = max(1, TOGETHER // (lane * (1 if self.one_falls else min(size, len(order)))))
         for first in range(0, len(order), size):
             for place in range(0, len(self.group.endings), at_once):
@@ -56,7 +53,7 @@ class Turn:
                 self._descend(order[first : first + size], places)
 
     def _shares_starts(self, lane: int) -> bool:
-        return self.two_fall and self.group.lanes[lane].weight_scale != 1
+        return self.group.shares_starts(lane, self.settings.cost)
 
     def _ascend(self) -> None:
         inputs, _ = self.shared.batch(self.group.endings[0].output_width)

@@ -12,7 +12,7 @@ from harness.lanes import Block
 from harness.plan import Plan, plan
 from harness.run import run_block
 
-FREE = {"ELEMENTWISE": 0, "CALLS": 0, "ROW": 0, "DRAW": 0, "HAAR": 0,
+FREE = {"ELEMENTWISE": 0, "SUPERPOSED": 0, "CALLS": 0, "ROW": 0, "DRAW": 0, "HAAR": 0,
         "DRAWN": dict.fromkeys(("normal", "uniform", "orthogonal"), 0)}  # fmt: skip
 B, N, M, J = 5, 100, 7, 3  # batch, width, inputs, outputs
 
@@ -49,8 +49,8 @@ def test_what_is_shared_is_counted_once(products_only):
     layer, gram = b * n * n, b * b * n
     both = [spec("tanh", depth=d, width=n) for d in (3, 7)]
     assert counted(*both, batch=b) == (7 + 1) * (layer + gram) + (3 + 7) * (layer + gram)
-    scales = [spec("relu", weight_scale=float(s), depth=3, width=n) for s in (1, 2, 3)]
-    assert counted(*scales, batch=b) == (1 + 3) * 3 * (layer + gram)
+    scales = [spec("relu", weight_scale=float(s), depth=3, width=n) for s in (1, 2, 3, 4, 5)]
+    assert counted(*scales, batch=b) == (1 + 1 + 2) * 3 * (layer + gram)  # scale 1, and two starts for the others
     assert counted(*scales, batch=b, cost="linear") == (1 + 1) * 3 * (layer + gram)
 
 

@@ -7,10 +7,11 @@ import pytest
 
 from harness import estimate
 from harness.config import expand, from_mapping
+from harness.cost import work
 from harness.data import DataSpec
 from harness.estimate import PIECE, _piece
 from harness.lanes import Block, Settings
-from harness.plan import Plan, PlannedBlock, work
+from harness.plan import Plan, PlannedBlock
 
 SETTINGS = Settings(0, DataSpec(batch=64), "squared", "float64", 3.0)
 
@@ -19,7 +20,8 @@ def block(replicates: int, **network) -> PlannedBlock:
     """Two activations at two scales, of these depths and this width."""
     usual = {"activation": ["relu", "tanh"], "init": "he_normal", "weight_scale": [1, 2], "depth": 2, "width": 4}
     specs = expand(from_mapping({"name": "x", "network": usual | network}))
-    return PlannedBlock("x", Block(specs, range(replicates)), 0, 0, work(specs, SETTINGS) * replicates, 0)
+    whole = Block(specs, range(replicates))
+    return PlannedBlock("x", whole, 0, 0, work(whole, SETTINGS), 0)
 
 
 def lanes(piece: Block) -> set:
@@ -38,7 +40,7 @@ def test_a_piece_of_much_work_is_small_and_of_all_lanes(replicates, network, sha
     assert whole.work > 5 * PIECE
     assert lanes(piece) == lanes(whole.block)
     low, high = share
-    assert low * PIECE < work(piece.specs, SETTINGS) * len(piece.replicates) < high * PIECE
+    assert low * PIECE < work(piece, SETTINGS) < high * PIECE
     deepest = max(s.depth for s in piece.specs)
     assert {s.depth for s in piece.specs} >= {min(s.depth for s in whole.block.specs), deepest} and deepest >= 2
 

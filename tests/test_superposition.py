@@ -7,13 +7,14 @@ bits depend on its neighbours.
 import numpy as np
 import pandas as pd
 import pytest
-from nets import choice, differing, profile, run, spec
+from nets import choice, differing, label, profile, run, spec
 
 from harness.gram import gram_squares
 from harness.measures import MEASURES
 from harness.scaled import LOG10_2, Scaled
 from harness.superposition import superposed, superposed_squares, superposed_weight_gradient_squares
 
+HOMOGENEOUS = choice("relu"), choice("leaky_relu", negative_slope=0.3), choice("linear")
 NEAR_ONE = np.nextafter(1.0, 2.0)  # a scale that shares starts and yet makes the network of scale 1, to rounding
 
 
@@ -23,7 +24,7 @@ def decades(squares: np.ndarray, exponent: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-12), ("float32", 1e-4)])
 @pytest.mark.parametrize("batch, width", [(4, 24), (40, 12)], ids=["Gram", "direct"])
-@pytest.mark.parametrize("chosen", [choice("relu"), choice("leaky_relu", negative_slope=0.3), choice("linear")], ids=str)
+@pytest.mark.parametrize("chosen", HOMOGENEOUS, ids=label)
 def test_shared_starts_give_what_its_own_start_gives(chosen, batch, width, dtype, tolerance):
     """Scale 1 starts from r − y, the next number after 1 from r and from −y: they differ by 2e-16 a layer."""
     one, other = (
