@@ -2,7 +2,8 @@
 
 Each lane's product is one call of BLAS, by np.matmul on stacked operands that stay in cache. Counted as the harness
 shares work: an activation at a weight scale is a lane, whose forward pass serves all depths (and, of a homogeneous
-activation, all scales); each network has a backward pass of its own; draws are made once for all lanes.
+activation, all scales); each network has a backward pass of its own, but for those of a homogeneous activation, whose
+scales other than 1 are sums of two; draws are made once for all lanes.
 """
 
 from collections.abc import Iterator
@@ -34,16 +35,33 @@ class Counts:
 
 
 def counts(grid: Grid) -> Counts:
-    deepest = max(grid.depths)
+    deepest, layers = max(grid.depths), sum(grid.depths)
     forward = rising(grid) * (deepest - 1 + len(grid.depths))  # hidden layers, and an output layer for each depth
+    backward = falling(grid) * layers
     if forms_weight_gradient(grid):
-        return Counts(forward, grid.layers, 0, grid.layers)
-    return Counts(forward, grid.layers, rising(grid) * deepest + grid.layers, 0)
+        return Counts(forward, backward, 0, backward)
+    return Counts(forward, backward, rising(grid) * deepest + (falling(grid) + pairs(grid)) * layers, 0)
 
 
 def rising(grid: Grid) -> int:
     """Lanes that go up."""
-    return sum(1 if activations.ACTIVATIONS[name]().homogeneous else len(grid.scales) for name in ACTIVATIONS)
+    return sum(1 if homogeneous(name) else len(grid.scales) for name in ACTIVATIONS)
+
+
+def falling(grid: Grid) -> int:
+    """Lanes that come down."""
+    own = sum(scale == 1 for scale in grid.scales)
+    shared = own + 2 if own < len(grid.scales) else own
+    return sum(shared if homogeneous(name) else len(grid.scales) for name in ACTIVATIONS)
+
+
+def pairs(grid: Grid) -> int:
+    """Pairs of lanes that come down for others: (b, b) inner products of the one with the other."""
+    return sum(homogeneous(name) and set(grid.scales) != {1} for name in ACTIVATIONS)
+
+
+def homogeneous(name: str) -> bool:
+    return activations.ACTIVATIONS[name]().homogeneous
 
 
 def forms_weight_gradient(grid: Grid) -> bool:
@@ -54,7 +72,7 @@ def forms_weight_gradient(grid: Grid) -> bool:
 def run(grid: Grid, dtype: str) -> None:
     """All draws; then all products, those of one W after the other."""
     hidden, outputs = draws(grid, dtype)
-    b, n, lanes = grid.batch, grid.width, len(ACTIVATIONS) * len(grid.scales)
+    b, n, lanes = grid.batch, grid.width, falling(grid)
     at_once = max(1, CACHE // (b * n * np.dtype(dtype).itemsize))
     r, delta = np.random.default_rng(0).standard_normal((2, at_once, b, n)).astype(dtype)
     z, gram, grad_W = (np.empty((at_once, *shape), dtype) for shape in ((b, n), (b, b), (n, n)))
@@ -72,6 +90,8 @@ def run(grid: Grid, dtype: str) -> None:
                 np.matmul(delta[:m], delta[:m].swapaxes(1, 2), out=gram[:m])
             else:
                 np.matmul(r[:m].swapaxes(1, 2), delta[:m], out=grad_W[:m])
+        for m in turns(pairs(grid) * depths if by_gram else 0, at_once):
+            np.matmul(delta[:m], r[:m].swapaxes(1, 2), out=gram[:m])
 
 
 def turns(lanes: int, at_once: int) -> Iterator[int]:
