@@ -57,6 +57,22 @@ def diff(a: Results, b: Results, tolerance: float) -> Comparison:
     return Comparison(verdict, findings)
 
 
+def compare(table: str, a: pd.DataFrame, b: pd.DataFrame) -> Iterator[Finding]:
+    """What differs between two frames whose rows are named by their index."""
+    for one, other, which in ((a, b, "first"), (b, a, "second")):
+        alone = one.index.difference(other.index, sort=False)
+        if len(alone):
+            yield Finding(table, f"{len(alone)} rows are in the {which} only, such as {alone[0]}", np.inf)
+        for column in one.columns.difference(other.columns, sort=False):
+            yield Finding(f"{table}.{column}", f"is in the {which} only", np.inf)
+    common = a.index.intersection(b.index, sort=False)
+    for column in a.columns.intersection(b.columns, sort=False):
+        tally = _Tally()
+        tally.add(*(pa.Array.from_pandas(frame.loc[common, column]) for frame in (a, b)), common.__getitem__)
+        if tally.count:
+            yield tally.finding(f"{table}.{column}")
+
+
 def _of_table(table: str, sides: tuple[Sequence[Path], Sequence[Path]], pairs: tuple[Overlaps, Overlaps]
               ) -> Iterator[Finding]:  # fmt: skip
     columns = [pq.read_schema(paths[0]).names for paths in sides]

@@ -173,3 +173,12 @@ def test_parts_of_the_same_name_are_not_read(tmp_path, monkeypatch):
     a, b = (many({}, set()).write(tmp_path / name) for name in "ab")
     monkeypatch.setattr(module, "_part", lambda path: pytest.fail(f"{path} was read"))
     assert module.diff(a, b, 0.0).verdict == IDENTICAL
+
+
+def test_frames_whose_rows_have_names_are_compared_too():
+    a = pd.DataFrame({"v": [1.0, 2.0], "n": [1, 2]}, index=["p", "q"])
+    assert list(module.compare("t", a, a)) == []
+    findings = list(module.compare("t", a, a.iloc[::-1] + 1))
+    assert [(f.where, f.largest) for f in findings] == [("t.v", 1.0), ("t.n", INF)]
+    (alone,) = module.compare("t", a, a.iloc[:1])
+    assert alone.what == "1 rows are in the first only, such as q"
