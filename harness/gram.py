@@ -37,7 +37,7 @@ def by_forming(r: Scaled, delta: Scaled, lost: Array, squares: Array, exponent: 
     if any_of(lost):
         r_mantissa = np.broadcast_to(r.mantissa, (*squares.shape, *r.mantissa.shape[-2:]))
         r_exponent = np.broadcast_to(r.exponent, squares.shape)
-        for lane in zip(*np.nonzero(lost & (delta.largest > 0)), strict=True):
+        for lane in zip(*np.nonzero(lost & (r.largest > 0) & (delta.largest > 0)), strict=True):
             below = Scaled(r_mantissa[lane][None], r_exponent[lane][None])
             above = Scaled(delta.mantissa[lane][None], delta.exponent[lane][None])
             (squares[lane],), (exponent[lane],) = weight_gradient(below, above).safe_squares

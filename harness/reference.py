@@ -7,7 +7,6 @@ the hash must be; elsewhere each statistic may differ by what rounding can do.
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pandas as pd
 
 from harness import store
 from harness.diff import DIFFERS, IDENTICAL, WITHIN, Comparison, Finding
+from harness.diff import compare as compare_frames
 from harness.environment import fingerprint
 from harness.errors import ResultsError
 from harness.measures import MEASURES
@@ -164,31 +164,7 @@ def _numbers(texts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _findings(a: pd.DataFrame, b: pd.DataFrame) -> tuple[Finding, ...]:
-    return tuple(_compare_frames(*(frame.set_axis(_labels(frame), axis=0) for frame in (a, b))))
-
-
-def _compare_frames(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[Finding]:
-    for one, other, which in ((a, b, "first"), (b, a, "second")):
-        alone = one.index.difference(other.index, sort=False)
-        if len(alone):
-            yield Finding("reference", f"{len(alone)} rows are in the {which} only, such as {alone[0]}", np.inf)
-        for column in one.columns.difference(other.columns, sort=False):
-            yield Finding(f"reference.{column}", f"is in the {which} only", np.inf)
-    common = a.index.intersection(b.index, sort=False)
-    for column in a.columns.intersection(b.columns, sort=False):
-        yield from _compare_columns(f"reference.{column}", a.loc[common, column], b.loc[common, column])
-
-
-def _compare_columns(where: str, a: pd.Series, b: pd.Series) -> Iterator[Finding]:
-    unlike = ~((a == b) | (a.isna() & b.isna()))
-    if not unlike.any():
-        return
-    a, b = a[unlike], b[unlike]
-    with np.errstate(invalid="ignore"):
-        distance = (a - b).abs().where(np.isfinite(a) & np.isfinite(b), np.inf)
-    worst = distance.idxmax()
-    text = f"{len(a)} rows differ, by at most {distance.max():.3g}, at {worst}: {a[worst]} and {b[worst]}"
-    yield Finding(where, text, float(distance.max()))
+    return tuple(compare_frames("reference", *(frame.set_axis(_labels(frame), axis=0) for frame in (a, b))))
 
 
 def _labels(frame: pd.DataFrame) -> list[str]:
