@@ -149,10 +149,10 @@ class _Composer:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes a text that YAML 1.2 would read as something else."""
+    """Quotes a text that YAML 1.2 would read as something else, or with a line's end folded into a space."""
 
     def represent_text(self, text: str) -> yaml.Node:
-        style = None if isinstance(scalar(text), str) else '"'
+        style = None if isinstance(scalar(text), str) and text.isprintable() else '"'
         return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

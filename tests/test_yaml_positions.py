@@ -4,7 +4,7 @@ import math
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.yaml_positions import MAX_BYTES, MAX_DEPTH, MAX_NODES, read, scalar, write, write_inline
@@ -113,6 +113,8 @@ values = st.recursive(
 )  # fmt: skip
 
 
+@example({"name": "\x85"})  # a line ends here, for YAML 1.1
+@example({"name": "a\u2028b"})
 @given(st.dictionaries(st.sampled_from(["name", "012", "true", "null", "1e3"]), values, min_size=1))
 def test_what_is_written_reads_back_the_same(data):
     document = read(write(data).encode())
