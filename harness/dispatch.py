@@ -10,7 +10,7 @@ from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
-from harness.environment import made_with
+from harness.environment import CODE, made_with
 from harness.errors import ConfigError, HarnessError
 from harness.executors import WorkerDied, completed, cores, executor
 from harness.footprint import Fit, fit
@@ -142,7 +142,7 @@ def computed(planned: Plan, pool: Executor, limit: float,
 def _outcome(block: PlannedBlock, future: Future, deaths: Counter[str]) -> Made | Failed | None:
     """None: to be tried again."""
     try:
-        return future.result()
+        return _of_our_code(future.result())
     except HarnessError:
         raise
     except WorkerDied as error:
@@ -154,6 +154,14 @@ def _outcome(block: PlannedBlock, future: Future, deaths: Counter[str]) -> Made 
         return Failed(block, f"out of memory ({error})" if str(error) else "out of memory")
     except Exception as error:
         return Failed(block, f"{type(error).__name__}: {error}", "\n".join(getattr(error, "__notes__", ())))
+
+
+def _of_our_code(made: Made) -> Made:
+    """Raises HarnessError where a worker, which reads the source as it starts, found another than this process had."""
+    if made.made_with["code"] != CODE:
+        raise HarnessError("the code of the harness was changed while the sweep ran; finished blocks are kept: put it "
+                           "back and run the same command again, or start over with --fresh")  # fmt: skip
+    return made
 
 
 def record(failed: Failed) -> dict:

@@ -20,6 +20,7 @@ from harness.questions import Question, load_question
 from harness.results import Results, require_figures
 
 ONLY_SHOWN = ("experiment", "figures")  # keys that change no table; thresholds decide the column `regime`
+OF_THE_HARNESS = ("harness", "code")  # of what a block was made with: they may change more than last digits
 
 Config = str | os.PathLike | Mapping | config.Sweep
 
@@ -183,8 +184,9 @@ def made_elsewhere(networks: Iterable[Path]) -> list[str]:
     if not others:
         return []
     kinds = {name: sorted({other.get(name, "not recorded") for other in others} - {now}) for name, now in here.items()}
-    return [f"{len(others)} finished blocks were made with other software or on another processor, where the last "
-            "digits may differ:",
+    how = ("under another version of the harness, whose numbers may be others" if any(map(kinds.get, OF_THE_HARNESS)) else
+           "with other software or on another processor, where the last digits may differ")  # fmt: skip
+    return [f"{len(others)} finished blocks were made {how}:",
             *(f"  {name}: {'; '.join(then)} -> {here[name]}" for name, then in kinds.items() if then)]  # fmt: skip
 
 

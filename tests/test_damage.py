@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -519,6 +520,60 @@ def test_blocks_of_another_kernel_are_not_mixed_in_silence(tmp_path):
     assert results.manifest["made_with"] == [*theirs, ours] and len(results.networks) == 64
     (tmp_path / "r/manifest.json").unlink()
     assert harness.load(tmp_path / "r").manifest["made_with"] == [*theirs, ours]  # each part says it of itself
+
+
+def copy_of_the_harness(folder: Path, edited: str) -> Path:
+    """A checkout of the harness, and a comment more in one of its files: `python -m harness` there runs the copy."""
+    shutil.copytree(ROOT / "harness", folder / "harness", ignore=shutil.ignore_patterns("__pycache__"))
+    with (folder / "harness" / edited).open("a") as file:
+        file.write("# nothing that matters\n")
+    return folder
+
+
+@pytest.mark.slow
+def test_results_of_edited_code_are_not_mixed_in_silence(tmp_path):
+    """A checkout that is edited keeps its version; its code is another all the same, if only by a comment."""
+    copy = copy_of_the_harness(tmp_path / "checkout", "theory/gauss.py")
+    folder = harness.sweep(SMALL, out=copy / "r").path
+    (copy / "c.yaml").write_text(json.dumps(SMALL))
+    before = kept(folder)
+    sweep, here = ("sweep", "c.yaml", "--out", "r"), {"cwd": copy, "PYTHONPATH": str(copy)}
+    nothing_to_do, refused = run(*sweep, **here), run(*sweep, "--replicates", 3, **here)
+    told = "1 finished blocks were made under another version of the harness, whose numbers may be others:\n"
+    code = rf"  code: {made_with()['code']} -> (?!{made_with()['code']})[0-9a-f]{{12}}\n"
+    assert nothing_to_do.returncode == 0 and re.fullmatch(re.escape(told) + code, nothing_to_do.stderr)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert re.fullmatch(re.escape(told) + code + "compute all of it here with --fresh, .* --mixed .*\n", refused.stderr)
+    assert kept(folder) == before
+    mixed = run(*sweep, "--replicates", 3, "--mixed", **here)
+    assert mixed.returncode == 0 and re.fullmatch(re.escape(told) + code, mixed.stderr)
+    ways = harness.load(folder).manifest["made_with"]
+    assert [set(way) for way in ways] == [set(made_with())] * 2 and len({way["code"] for way in ways}) == 2
+
+
+EDITED = """
+import harness
+from pathlib import Path
+
+if __name__ == "__main__":
+    harness.sweep  # loads the code
+    with Path("harness/run.py").open("a") as file:
+        file.write("# nothing that matters")
+    harness.sweep("c.yaml", out="r", workers=2)
+"""
+
+
+@pytest.mark.slow
+def test_code_that_is_edited_while_a_sweep_runs_ends_it(tmp_path):
+    """Its workers, which read the source as they start, would compute with other code than the sweep began with."""
+    copy = copy_of_the_harness(tmp_path / "checkout", "run.py")
+    (copy / "c.yaml").write_text(SEVERAL)
+    (copy / "script.py").write_text(EDITED)
+    done = subprocess.run([sys.executable, "script.py"], cwd=copy, env=environment(PYTHONPATH=str(copy)), text=True,
+                          capture_output=True)  # fmt: skip
+    assert done.returncode == 1
+    assert "HarnessError: the code of the harness was changed while the sweep ran; finished blocks" in done.stderr
+    assert not parts(copy / "r")
 
 
 def test_results_of_another_version_are_not_mixed_in_silence(tmp_path, monkeypatch):
