@@ -44,11 +44,12 @@ class Where:
 class Progress:
     """How far a sweep is; `report` is called with one about every second."""
 
-    networks: int
+    networks: int  # of blocks whose tables are there
     of_networks: int
     blocks: int
     of_blocks: int
-    work: float  # share of the work done, in [0, 1]
+    work: float  # share of the work that is no longer to do, in [0, 1]
+    failed: int = 0  # blocks that were set aside
 
 
 Report = Callable[[Progress], None]
@@ -121,6 +122,7 @@ def computed(planned: Plan, pool: Executor, limit: float,
     todo = deque(replace(block, memory=PROCESS + fits[block.name].peak)
                  for block in sorted(planned.blocks, key=lambda block: -block.work))  # fmt: skip
     finished: list[PlannedBlock] = []
+    failed: list[PlannedBlock] = []
     deaths: Counter[str] = Counter()
 
     def submit(block: PlannedBlock) -> Future:
@@ -134,9 +136,9 @@ def computed(planned: Plan, pool: Executor, limit: float,
                 todo.append(block)
             else:
                 yield block, outcome
-                finished.append(block)
+                (failed if isinstance(outcome, Failed) else finished).append(block)
         if report:
-            report(_progress(planned, finished))
+            report(_progress(planned, finished, failed))
 
 
 def _outcome(block: PlannedBlock, future: Future, deaths: Counter[str]) -> Made | Failed | None:
@@ -183,7 +185,7 @@ def failure(failed: Sequence[Failed]) -> HarnessError:
     return HarnessError("\n".join(lines))
 
 
-def _progress(planned: Plan, finished: Sequence[PlannedBlock]) -> Progress:
+def _progress(planned: Plan, finished: Sequence[PlannedBlock], failed: Sequence[PlannedBlock]) -> Progress:
     total = sum(block.work for block in planned.blocks)
     return Progress(sum(block.networks for block in finished), planned.networks, len(finished), len(planned.blocks),
-                    sum(block.work for block in finished) / total)  # fmt: skip
+                    sum(block.work for block in (*finished, *failed)) / total, len(failed))  # fmt: skip

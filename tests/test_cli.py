@@ -42,7 +42,7 @@ from harness.dispatch import Progress
 from harness.figures import FIGURES
 from harness.inits import INITS
 from harness.measures import MEASURES
-from harness.terminal import _Lines
+from harness.terminal import _Lines, _said
 
 COMMANDS = ["sweep", "show", "plot", "diff", "list", "schema"]
 KEYS = {"layers": ["network", "layer"], "networks": ["network"]}
@@ -535,6 +535,8 @@ def test_a_plain_line_comes_every_ten_seconds_and_none_before(monkeypatch, capsy
         "250 of 1,000 networks, 12 a second, 62 s left",
         "250 of 1,000 networks, 8 a second, 92 s left".replace("92 s", "2 min"),
     ]
+    failing = Progress(networks=250, of_networks=1000, blocks=1, of_blocks=4, work=0.5, failed=1)
+    assert _said(failing, 10) == "250 of 1,000 networks, 1 blocks failed, 25 a second, 10 s left"
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from command import (
     HARNESS,
     TINY,
     alive,
+    commands,
     end_all,
     ended,
     environment,
@@ -32,9 +34,12 @@ from command import (
     start,
     within,
 )
+from typer.testing import CliRunner
 
 import harness
 from harness import dispatch, driver, store
+from harness.claims import Finding, Verdict, to_json
+from harness.cli import app
 from harness.dispatch import Where
 from harness.environment import made_with
 from harness.errors import HarnessError, ResultsError
@@ -44,13 +49,6 @@ SOAK = os.environ.get("SOAK")  # set by `make soak`: more of everything
 DRAWN = TINY.replace("[]", "[gradient_profile]")
 SEVERAL = TINY.replace("width: 8", "width: [8, 9, 10, 11]").replace("[1, 3]", "[1, 40]")  # four blocks
 ENDLESS = TINY.replace("[1, 3]", "100000").replace("width: 8", "width: 512")  # days of work: refused before or never
-
-
-def commands(*asked: tuple, cwd: Path) -> list[tuple[int, str, str]]:
-    """Commands, each in a process of its own; (arguments, {variable: value}) or arguments alone."""
-    listed = [one if isinstance(one[-1], dict) else (one, {}) for one in asked]
-    done = [forked(*arguments, cwd=cwd, **changes) for arguments, changes in listed]
-    return [(one.returncode, one.stdout, one.stderr) for one in done]
 
 
 def kept(folder: Path) -> dict[str, bytes]:
@@ -373,10 +371,17 @@ def test_every_reading_command_refuses_a_damaged_part_with_its_name_and_the_reme
     assert same == (0, "identical\n", "")
 
 
-# The manifest -------------------------------------------------------------------------------------------------------
+# The manifest, the config as run, the claims -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"\xff\xfe\x00", b'{"config_folder": 3}', b"{}", b"null"])
+def in_short(content: bytes | None) -> str:
+    return repr(content)[:40]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"\xff\xfe\x00", b'{"config_folder": 3}', b"{}", b"null",
+                                     b'{"config_folder": ".", "networks": "many", "failed": []}', b"[" * 100_000,
+                                     b'{"config_folder": ".", "networks": 9, "failed": [{"block": 3}]}'],
+                         ids=in_short)  # fmt: skip
 def test_a_manifest_that_is_lost_or_damaged_is_rebuilt(small, tmp_path, content):
     (tmp_path / "configs").mkdir()
     np.save(tmp_path / "configs/rows.npy", np.arange(40.0).reshape(10, 4) % 7)
@@ -400,6 +405,30 @@ def test_a_manifest_that_is_lost_or_damaged_is_rebuilt(small, tmp_path, content)
     again = json.loads(manifest.read_text())
     same = set(again) - {"last_run"}
     assert {key: again[key] for key in same} == {key: before.manifest[key] for key in same}
+
+
+GRADED = Finding("depth 3", "holds", 0.5, 0.4, 0.6, 0.0, 1.0, 8, "a note")
+VERDICT = Verdict("small", "It is small.", "mean of it", "mean, t interval", "holds", (GRADED,))
+CLAIMS = json.dumps({"claims": to_json([VERDICT])}).encode()
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"claims": 3}', b'{"claims": [{}]}', CLAIMS[:-3],
+    CLAIMS.replace(b"holds", b"hold!"), CLAIMS.replace(b'"cases": [{', b'"cases": ["", {'),
+    CLAIMS.replace(b"0.5", b'"half"'), CLAIMS.replace(b'"where"', b'"when"'),
+    json.dumps({"claims": to_json([replace(VERDICT, findings=())])}).encode(),
+], ids=in_short)  # fmt: skip
+def test_damaged_claims_are_named_with_the_remedy_before_anything_is_shown(small, tmp_path, content):
+    shutil.copytree(small, tmp_path / "r")
+    path = tmp_path / "r/claims.json"
+    path.write_bytes(CLAIMS)
+    assert harness.load(tmp_path / "r").verdicts() == [VERDICT]
+    path.write_bytes(content)
+    done = CliRunner().invoke(app, ["show", str(tmp_path / "r")])
+    assert (done.output, str(done.exception)) == ("", f"{path}: cannot be read; run the sweep again to replace it")
+    assert isinstance(done.exception, ResultsError)
+    harness.sweep(SMALL, out=tmp_path / "r")  # of no question: there are no claims
+    assert harness.load(tmp_path / "r").verdicts() == [] and kept(tmp_path / "r") == kept(small)
 
 
 @pytest.mark.parametrize("content", [b"", b"name: [", b"\x00", b"name: other\n"])
