@@ -232,10 +232,10 @@ figures: []
 def test_tables_do_not_depend_on_the_number_of_workers(tmp_path):
     (tmp_path / "blocks.yaml").write_text(BLOCKS)
     said = [good(command("sweep", "blocks.yaml", "--workers", n, "--out", f"w{n}", cwd=tmp_path))
-            for n, command in ((1, forked), (2, run))]  # fmt: skip
-    one, two = ({name: kept[2] for name, kept in parts(tmp_path / f"w{n}").items()} for n in (1, 2))
+            for n, command in ((1, forked), (2, run), (3, run))]  # fmt: skip
+    one, two, three = ({name: kept[2] for name, kept in parts(tmp_path / f"w{n}").items()} for n in (1, 2, 3))
     assert len(one) == 2 * 4  # two families, two widths
-    assert one == two
+    assert one == two == three
     assert json.loads((tmp_path / "w2/manifest.json").read_text())["last_run"]["workers"] == 2
     assert said[0].partition("tables:")[0] == said[1].partition("tables:")[0]
 

@@ -73,13 +73,20 @@ def undisturbed(tmp_path_factory) -> Path:
 WRITTEN = ("config.yaml", "manifest.json", "layers", "networks")
 
 
-def killed_and_run_again(points: list[str], command: tuple, cwd: Path) -> None:
-    """The command with --out POINT, killed at each of the points and then run to its end."""
-    asked = [((*command, "--out", point), changes) for point in points for changes in ({VARIABLE: point}, {})]
-    done = commands(*asked, cwd=cwd)
-    for point, killed, again in zip(points, done[::2], done[1::2], strict=True):
+def killed_and_run_again(points: list[str], command: tuple, cwd: Path, before: dict, after: dict) -> None:
+    """The command with --out POINT, killed at each of the points and then run to its end.
+
+    Killed, it leaves each file as it was before, or as it will be, and beside them what was written aside.
+    """
+    asked = [((*command, "--out", point), {VARIABLE: point}) for point in points]
+    for point, killed in zip(points, commands(*asked, cwd=cwd), strict=True):
         assert (killed[0], killed[2]) == (-signal.SIGKILL, ""), point
+        found = kept(cwd / point).items()
+        torn = {name for name, content in found if content not in (before.get(name), after.get(name))}
+        assert all(name.endswith(".aside") for name in torn), point
+    for point, again in zip(points, commands(*((*command, "--out", point) for point in points), cwd=cwd), strict=True):
         assert (again[0], again[2]) == (0, ""), point
+        assert kept(cwd / point) == after, point
 
 
 @pytest.mark.parametrize("begun", [False, True], ids=["new", "resumed"])
@@ -89,10 +96,9 @@ def test_a_sweep_killed_at_any_step_of_any_file_goes_on_as_if_nothing_had_been(u
     points = [f"{what}-{step}" for what in written for step in store.STEPS]
     for point in points if begun else ():
         shutil.copytree(undisturbed / "two", tmp_path / point)
-    killed_and_run_again(points, ("sweep", undisturbed / "c.yaml", *(("--replicates", 4) if begun else ())), tmp_path)
-    expected = kept(undisturbed / ("four" if begun else "two"))
-    for point in points:
-        assert kept(tmp_path / point) == expected, point
+    two, four = kept(undisturbed / "two"), kept(undisturbed / "four")
+    command = ("sweep", undisturbed / "c.yaml", *(("--replicates", 4) if begun else ()))
+    killed_and_run_again(points, command, tmp_path, *((two, four) if begun else ({}, two)))
 
 
 def test_a_sweep_killed_in_the_middle_of_a_part_leaves_no_part(tmp_path):
@@ -109,10 +115,8 @@ def test_a_sweep_killed_in_the_middle_of_a_part_leaves_no_part(tmp_path):
 def test_a_sweep_killed_while_a_figure_is_written_goes_on_as_if_nothing_had_been(tmp_path):
     (tmp_path / "c.yaml").write_text(DRAWN)
     points = [f"gradient_profile.png-{step}" for step in store.STEPS]
-    killed_and_run_again(points, ("sweep", "c.yaml"), tmp_path)
     good(forked("sweep", "c.yaml", "--out", "expected", cwd=tmp_path))
-    for point in points:
-        assert kept(tmp_path / point) == kept(tmp_path / "expected"), point
+    killed_and_run_again(points, ("sweep", "c.yaml"), tmp_path, {}, kept(tmp_path / "expected"))
 
 
 def test_what_a_killed_sweep_left_can_be_read(undisturbed, tmp_path):
