@@ -265,8 +265,8 @@ DISKS = {
 DASK = {
     "a lost scheduler is waited for": (
         "cluster.py",
-        "                self._lose(error)\n                return\n",
-        "                LOG.debug('lost', exc_info=error)\n",
+        "            )\n            self._fail(self._lost)\n",
+        "            )\n",
         f"{CLUSTER}a_lost_scheduler_ends_the_driver_soon_and_the_next_run_goes_on",
     ),
     "workers are not examined": (
