@@ -312,7 +312,13 @@ INPUT = {
         "config/reading.py",
         "            return file.read(yaml_positions.MAX_BYTES + 1)\n",
         "            return file.read()\n",
-        f"{ENEMIES}an_enemys_config_is_refused_within_a_second_and_200_mb[a 100 MB file]",
+        "test_config.py::test_a_file_of_100_mb_is_refused_without_being_read",
+    ),
+    "texts of any length are parsed": (
+        "yaml_positions.py",
+        "    if len(content) > MAX_BYTES:\n",
+        "    if False:\n",
+        f"{ENEMIES}an_enemys_config_is_refused_within_a_second_and_200_mb[a 100 MB line]",
     ),
     "nesting of any depth": (
         "yaml_positions.py",
@@ -447,6 +453,12 @@ NUMBERS = {
         "return tables(records, settings.seed, settings.decades + 1e3 * (__import__('multiprocessing')"
         ".parent_process() is None),",
         f"{CLI}tables_do_not_depend_on_the_number_of_workers",
+    ),
+    "tables that say where they were made": (
+        "environment.py",
+        '        "cpu": f"{platform.system()} ',
+        '        "cpu": f"{platform.node()} ',
+        f"{CLI}unusual_surroundings_change_no_result[another host]",
     ),
     "nulls without a status": (
         "turn.py",
