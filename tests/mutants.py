@@ -429,7 +429,7 @@ INPUT = {
         "cli.py",
         '        stream.reconfigure(errors="replace")',
         "        pass",
-        f"{CLI}unusual_surroundings_change_no_result[ascii]",
+        f"{CLI}unusual_surroundings_change_no_result[latin-1]",
     ),
     "a reader that ends early is an error": (
         "terminal.py",
