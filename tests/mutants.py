@@ -442,8 +442,8 @@ INPUT = {
 NUMBERS = {
     "a result that remembers what was computed before": (
         "run.py",
-        "    records = Records(block.specs, block.replicates)\n",
-        "    records = Records(block.specs, block.replicates)\n    turns.before = getattr(turns, 'before', 0) + 1\n"
+        "    within = within or fit(block, settings)\n",
+        "    within = within or fit(block, settings)\n    turns.before = getattr(turns, 'before', 0) + 1\n"
         "    settings = __import__('dataclasses').replace(settings, decades=settings.decades / turns.before)\n",
         "test_dispatch.py::test_the_bytes_of_a_block_do_not_depend_on_the_order_of_blocks",
     ),

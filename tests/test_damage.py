@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from command import (
     HARNESS,
+    ROOT,
     TINY,
     alive,
     blas_kernels,
