@@ -30,7 +30,7 @@ verify: $(VENV)/.project
 	$(VENV)/bin/harness verify $(ARGS)
 
 soak: $(VENV)/.project $(VENV)/.test
-	SOAK=1 $(PY) -m pytest tests/test_faults.py tests/test_damage.py $(ARGS)
+	SOAK=1 $(PY) -m pytest tests/test_faults.py tests/test_damage.py tests/test_mutations.py $(ARGS)
 
 bench: $(VENV)/.project
 	$(PY) -m benchmarks $(ARGS)

@@ -1,20 +1,23 @@
-"""How far tables lie apart under other BLAS kernels and processor features: python benchmarks/kernels.py
+"""How far tables lie apart under other BLAS kernels and processor features: python benchmarks/kernels.py [float32]
 
 Runs each case in processes of their own under OpenBLAS's and numpy's switches (OPENBLAS_CORETYPE,
 NPY_DISABLE_CPU_FEATURES), compares every column with what this processor gives by itself, and prints a table for
-docs/reliability.md: the largest difference over all networks and layers, in decades for the logarithms.
+docs/reliability.md: the largest difference over all networks and layers, in decades for the logarithms. Says too, on
+stderr, whether `harness verify` would take the two for the same.
 """
 
 import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 import harness
+from harness import reference
 from harness.environment import fingerprint
 
 KERNELS = ("Nehalem", "Sandybridge", "Haswell", "Zen", "SkylakeX")
@@ -33,15 +36,22 @@ COLUMNS = {  # the widest of each group of columns is shown
 }
 
 
-def given(case: str) -> dict:
+def given(case: str, dtype: str) -> dict:
     network = {**CASES[case], "depth": list(DEPTHS), "width": WIDTH}
-    return {"name": "kernels", "network": network, "data": {"batch": BATCH}, "replicates": REPLICATES, "figures": []}
+    return {"name": "kernels", "network": network, "data": {"batch": BATCH}, "replicates": REPLICATES, "dtype": dtype,
+            "figures": []}  # fmt: skip
 
 
-def elsewhere(case: str, out: Path, switches: dict[str, str]) -> harness.Results | None:
+def elsewhere(case: str, dtype: str, out: Path, switches: dict[str, str]) -> harness.Results | None:
     """The sweep under these switches; None where this processor cannot run it."""
-    done = subprocess.run([sys.executable, __file__, case, out], env=os.environ | switches, capture_output=True)
+    done = subprocess.run([sys.executable, __file__, dtype, case, out], env=os.environ | switches, capture_output=True)
     return harness.load(out) if done.returncode == 0 else None
+
+
+def verdict(one: harness.Results, other: harness.Results) -> str:
+    """What `harness verify` says of two machines, of which one made the reference."""
+    there = replace(reference.of_results(other), fingerprint=other.manifest["made_with"][0])
+    return reference.compare(there, reference.of_results(one)).verdict
 
 
 def differences(one: harness.Results, other: harness.Results) -> pd.DataFrame:
@@ -58,7 +68,7 @@ def differences(one: harness.Results, other: harness.Results) -> pd.DataFrame:
     return pd.DataFrame(apart, index=a.index).groupby(a["depth"]).max()
 
 
-def report(folder: Path) -> None:
+def report(folder: Path, dtype: str) -> None:
     dispatched = fingerprint()["cpu"].split(": ")[1].split()
     disabled = " ".join(dispatched)
     switches = {f"BLAS kernel {kernel}": {"OPENBLAS_CORETYPE": kernel} for kernel in KERNELS}
@@ -68,23 +78,24 @@ def report(folder: Path) -> None:
     print(f"Compared with {fingerprint()['blas']}, {fingerprint()['cpu']}.\n")
     print("| case | depth |", " | ".join(COLUMNS), "|\n|---|---|" + "---|" * len(COLUMNS))
     for n, case in enumerate(CASES):
-        here = harness.sweep(given(case), out=folder / f"{n}")
+        here = harness.sweep(given(case, dtype), out=folder / f"{n}")
         worst = None
         for m, (name, changes) in enumerate(switches.items()):
-            other = elsewhere(case, folder / f"{n}-{m}", changes)
+            other = elsewhere(case, dtype, folder / f"{n}-{m}", changes)
             if other is None or other.manifest["made_with"] == here.manifest["made_with"]:
                 print(f"{case}: {name}: not here, or the same", file=sys.stderr)
                 continue
             found = differences(here, other)
-            print(f"{case}: {name}: {found.to_numpy().max():.1e}", file=sys.stderr)
+            print(f"{case}: {name}: {found.to_numpy().max():.1e}, {verdict(here, other)}", file=sys.stderr)
             worst = found if worst is None else np.maximum(worst, found)
         for depth, row in worst.iterrows():
             print(f"| {case} | {depth} |", " | ".join(f"{value:.0e}" if value else "0" for value in row), "|")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
-        harness.sweep(given(sys.argv[1]), out=sys.argv[2])
+    dtype, *one = sys.argv[1:] or ["float64"]
+    if one:
+        harness.sweep(given(one[0], dtype), out=one[1])
     else:
         with tempfile.TemporaryDirectory() as folder:
-            report(Path(folder))
+            report(Path(folder), dtype)

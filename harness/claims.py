@@ -249,8 +249,14 @@ def to_json(verdicts: Sequence[Verdict]) -> list[dict]:
 
 def from_json(written: Sequence[dict]) -> list[Verdict]:
     """The verdicts that `to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
-    return [Verdict(**_texts(entry), findings=tuple(_read(finding) for finding in entry["cases"]),
-                    scope=tuple(entry.get("scope", ()))) for entry in written]  # fmt: skip
+    verdicts = [Verdict(**_texts(entry), findings=tuple(map(_read, entry["cases"])),
+                        scope=tuple(map(str, entry.get("scope", ())))) for entry in written]  # fmt: skip
+    for graded in (*verdicts, *(finding for verdict in verdicts for finding in verdict.findings)):
+        if graded.grade not in (HOLDS, UNDECIDED, FAILS):
+            raise ValueError(f"{graded.grade!r} is no grade")
+    if not all(verdict.findings for verdict in verdicts):
+        raise ValueError("a verdict without a case")
+    return verdicts
 
 
 _TEXTS = ("name", "sentence", "statistic", "interval", "grade")
@@ -275,4 +281,5 @@ def _number(value: float) -> float | str:
 
 
 def _read(finding: dict) -> Finding:
-    return Finding(**(finding | {name: float(finding[name]) for name in _NUMBERS}))
+    texts = {name: str(finding[name]) for name in ("where", "grade", "note")}
+    return Finding(**texts, **{name: float(finding[name]) for name in _NUMBERS}, draws=int(finding["draws"]))

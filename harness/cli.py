@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.terminal import print_plan, print_table, print_verdicts, print_written, printable, progress, say
+from harness.terminal import print_plan, print_table, print_verdicts, print_written, progress, say
 
 if TYPE_CHECKING:
     from harness.dispatch import Where
@@ -60,7 +60,7 @@ def main() -> None:
     try:
         app()
     except HarnessError as error:
-        print(error, file=sys.stderr)
+        say(error, err=True)
         sys.exit(error.exit_code)
 
 
@@ -96,7 +96,7 @@ def sweep(
         print_plan(prepared, where)
         return
     if prepared.question:
-        say(printable(f"{prepared.question.path}: {prepared.question.sentence}"))
+        say(f"{prepared.question.path}: {prepared.question.sentence}")
     with _interruptible():
         _execute(prepared, where)
     print_written(prepared)
@@ -111,14 +111,14 @@ def show(
     from harness.results import load
 
     found = load(results)
-    for table in found.summary(where):
+    tables, verdicts, wanted = found.summary(where), found.verdicts(), found.manifest["networks"]
+    for table in tables:
         print_table(table)
-    wanted = found.manifest.get("networks", 0)
     if len(found.networks) < wanted:
         say(f"unfinished: {len(found.networks):,} of {wanted:,} networks; run the sweep again to go on", err=True)
-    print_verdicts(found.sweep.name, found.verdicts())
+    print_verdicts(found.sweep.name, verdicts)
     for failed in found.manifest.get("failed", ()):
-        say(f"block {failed['block']} failed: {printable(failed['why'])}", err=True)
+        say(f"block {failed['block']} failed: {failed['why']}", err=True)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -176,14 +176,19 @@ def plot(results: Folder) -> None:
 def diff(
     a: Folder,
     b: Folder,
-    tolerance: Annotated[float, typer.Option(help="Largest difference, in decades or as a fraction, that counts as none.", min=0)] = 1e-9,  # noqa: E501
+    tolerance: Annotated[float | None, typer.Option(help="Largest difference, in decades or as a fraction, that counts as none; by default 1e-9, of float32 sweeps 1e-4.")] = None,  # noqa: E501
 ) -> None:
     """Compare two results folders: identical, within tolerance, or different (exit code 3)."""
-    from harness.diff import DIFFERS
+    if tolerance is not None and not 0 <= tolerance < float("inf"):
+        raise typer.BadParameter(f"{tolerance:g} is none; use 0 or more, such as 1e-9", param_hint="--tolerance")
+    from harness.diff import DIFFERS, other_config, usual_tolerance
     from harness.diff import diff as compare
     from harness.results import load
 
-    comparison = compare(load(a), load(b), tolerance)
+    first, second = load(a), load(b)
+    comparison = compare(first, second, usual_tolerance(first, second) if tolerance is None else tolerance)
+    if told := other_config(first, second):
+        say(told)
     for finding in comparison.findings:
         say(f"{finding.where}: {finding.what}")
     say(comparison.verdict)

@@ -15,12 +15,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from harness.config import ONLY_SHOWN, differences
 from harness.overlaps import Extent, Overlaps
 from harness.results import Results
 
 Array = np.ndarray
 
 IDENTICAL, WITHIN, DIFFERS = "identical", "within tolerance", "differs"
+TOLERANCE = {"float64": 1e-9, "float32": 1e-4}  # decades, between two machines: measured in docs/reliability.md
 TABLES = ("networks", "layers")
 KEYS = ("network", "layer")
 
@@ -71,6 +73,17 @@ def compare(table: str, a: pd.DataFrame, b: pd.DataFrame) -> Iterator[Finding]:
         tally.add(*(pa.Array.from_pandas(frame.loc[common, column]) for frame in (a, b)), common.__getitem__)
         if tally.count:
             yield tally.finding(f"{table}.{column}")
+
+
+def usual_tolerance(a: Results, b: Results) -> float:
+    """What two machines may differ by and have computed the same, in the coarser of their number formats."""
+    return max(TOLERANCE[results.sweep.dtype] for results in (a, b))
+
+
+def other_config(a: Results, b: Results) -> str:
+    """A sentence where the two were swept from configs that differ in what decides their tables; else empty."""
+    told = [str(change) for change in differences(a.sweep, b.sweep) if change.where not in (*ONLY_SHOWN, "name")]
+    return f"these are results of different configs: {'; '.join(told)}" if told else ""
 
 
 def _of_table(table: str, sides: tuple[Sequence[Path], Sequence[Path]], pairs: tuple[Overlaps, Overlaps]

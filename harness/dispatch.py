@@ -10,7 +10,7 @@ from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
-from harness.environment import made_with
+from harness.environment import CODE, made_with
 from harness.errors import ConfigError, HarnessError
 from harness.executors import WorkerDied, completed, cores, executor
 from harness.footprint import Fit, fit
@@ -44,11 +44,12 @@ class Where:
 class Progress:
     """How far a sweep is; `report` is called with one about every second."""
 
-    networks: int
+    networks: int  # of blocks whose tables are there
     of_networks: int
     blocks: int
     of_blocks: int
-    work: float  # share of the work done, in [0, 1]
+    work: float  # share of the work that is no longer to do, in [0, 1]
+    failed: int = 0  # blocks that were set aside
 
 
 Report = Callable[[Progress], None]
@@ -121,6 +122,7 @@ def computed(planned: Plan, pool: Executor, limit: float,
     todo = deque(replace(block, memory=PROCESS + fits[block.name].peak)
                  for block in sorted(planned.blocks, key=lambda block: -block.work))  # fmt: skip
     finished: list[PlannedBlock] = []
+    failed: list[PlannedBlock] = []
     deaths: Counter[str] = Counter()
 
     def submit(block: PlannedBlock) -> Future:
@@ -134,15 +136,15 @@ def computed(planned: Plan, pool: Executor, limit: float,
                 todo.append(block)
             else:
                 yield block, outcome
-                finished.append(block)
+                (failed if isinstance(outcome, Failed) else finished).append(block)
         if report:
-            report(_progress(planned, finished))
+            report(_progress(planned, finished, failed))
 
 
 def _outcome(block: PlannedBlock, future: Future, deaths: Counter[str]) -> Made | Failed | None:
     """None: to be tried again."""
     try:
-        return future.result()
+        return _of_our_code(future.result())
     except HarnessError:
         raise
     except WorkerDied as error:
@@ -154,6 +156,14 @@ def _outcome(block: PlannedBlock, future: Future, deaths: Counter[str]) -> Made 
         return Failed(block, f"out of memory ({error})" if str(error) else "out of memory")
     except Exception as error:
         return Failed(block, f"{type(error).__name__}: {error}", "\n".join(getattr(error, "__notes__", ())))
+
+
+def _of_our_code(made: Made) -> Made:
+    """Raises HarnessError where a worker, which reads the source as it starts, found another than this process had."""
+    if made.made_with["code"] != CODE:
+        raise HarnessError("the code of the harness was changed while the sweep ran; finished blocks are kept: put it "
+                           "back and run the same command again, or start over with --fresh")  # fmt: skip
+    return made
 
 
 def record(failed: Failed) -> dict:
@@ -175,7 +185,7 @@ def failure(failed: Sequence[Failed]) -> HarnessError:
     return HarnessError("\n".join(lines))
 
 
-def _progress(planned: Plan, finished: Sequence[PlannedBlock]) -> Progress:
+def _progress(planned: Plan, finished: Sequence[PlannedBlock], failed: Sequence[PlannedBlock]) -> Progress:
     total = sum(block.work for block in planned.blocks)
     return Progress(sum(block.networks for block in finished), planned.networks, len(finished), len(planned.blocks),
-                    sum(block.work for block in finished) / total)  # fmt: skip
+                    sum(block.work for block in (*finished, *failed)) / total, len(failed))  # fmt: skip

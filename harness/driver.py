@@ -19,7 +19,7 @@ from harness.problems import shown
 from harness.questions import Question, load_question
 from harness.results import Results, require_figures
 
-ONLY_SHOWN = ("experiment", "figures")  # keys that change no table; thresholds decide the column `regime`
+OF_THE_HARNESS = ("harness", "code")  # of what a block was made with: they may change more than last digits
 
 Config = str | os.PathLike | Mapping | config.Sweep
 
@@ -146,7 +146,7 @@ def _held_already(folder: Path, sweep: config.Sweep, fresh: bool, mixed: bool) -
     before = _swept_before(folder)
     gains = before.replicates <= sweep.replicates
     other = [change for change in config.differences(before, sweep)
-             if change.where not in ONLY_SHOWN and not (change.where == "replicates" and gains)]  # fmt: skip
+             if change.where not in config.ONLY_SHOWN and not (change.where == "replicates" and gains)]  # fmt: skip
     if other:
         raise ResultsError(_another(folder, other))
     finished, damaged = store.done(folder)
@@ -183,8 +183,10 @@ def made_elsewhere(networks: Iterable[Path]) -> list[str]:
     if not others:
         return []
     kinds = {name: sorted({other.get(name, "not recorded") for other in others} - {now}) for name, now in here.items()}
-    return [f"{len(others)} finished blocks were made with other software or on another processor, where the last "
-            "digits may differ:",
+    how = "with other software or on another processor, where the last digits may differ"
+    if any(kinds[name] for name in OF_THE_HARNESS):
+        how = "under another version of the harness, whose numbers may be others"
+    return [f"{len(others)} finished blocks were made {how}:",
             *(f"  {name}: {'; '.join(then)} -> {here[name]}" for name, then in kinds.items() if then)]  # fmt: skip
 
 

@@ -14,9 +14,18 @@ from harness.inits import INITS, base_weights
 from harness.streams import HIDDEN, Streams
 
 PACKAGES = ("gradient-harness", "numpy", "scipy", "pandas", "pyarrow", "matplotlib")
-
-
 ARITHMETIC = ("numpy", "scipy")  # packages that compute a table's numbers
+
+
+def _code() -> str:
+    """A hash of the source of this package: names and bytes of its files."""
+    package, digest = Path(__file__).parent, blake2b(digest_size=6)
+    for path in sorted(package.rglob("*.py")):
+        digest.update(f"{path.relative_to(package).as_posix()}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+CODE = _code()  # as this process loaded it: its files may be others by the time that somebody asks
 
 
 def environment() -> dict:
@@ -49,8 +58,11 @@ def fingerprint() -> dict[str, str]:
 
 
 def made_with() -> dict[str, str]:
-    """What is kept with every part of a table: parts for which it is equal may stand beside each other."""
-    return {"harness": str(_version("gradient-harness"))} | fingerprint()
+    """What is kept with every part of a table: parts for which it is equal may stand beside each other.
+
+    The code is told by its hash, too: a checkout that is edited keeps its version.
+    """
+    return {"harness": str(_version("gradient-harness")), "code": CODE} | fingerprint()
 
 
 def _blas() -> str:

@@ -2,15 +2,13 @@
 
 import pickle
 import threading
-from hashlib import blake2b
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from threadpoolctl import threadpool_limits
 
 from harness.data import Dataset, DataSpec, provide
-from harness.environment import fingerprint
+from harness.environment import CODE, fingerprint
 from harness.executors import attempt, keep_freed_memory
 
 PROCESS = uuid4().hex  # which process this is: a worker may be started again at the same address
@@ -18,17 +16,6 @@ PROCESS = uuid4().hex  # which process this is: a worker may be started again at
 
 class Replaced(Exception):
     """The worker that a task was meant for is gone; another process has its address."""
-
-
-def _code() -> str:
-    """A hash of the code of the harness."""
-    digest = blake2b(digest_size=6)
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-CODE = _code()  # as this process loaded it: its files may be others by the time that somebody asks
 
 
 def identity() -> dict[str, str]:

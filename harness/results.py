@@ -98,9 +98,9 @@ class Results:
         """As it was written; None where it is lost or damaged."""
         try:
             manifest = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return manifest if _is_whole(manifest) else None
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
-        return manifest if isinstance(manifest, dict) and isinstance(manifest.get("config_folder"), str) else None
 
     def _manifest_again(self) -> dict:
         """What a manifest says that follows from the config and the parts."""
@@ -156,6 +156,7 @@ class Results:
     def write_verdicts(self, question: Question | None) -> list[claims.Verdict]:
         """What a question's claims come to, computed from the tables; kept in claims.json. No verdicts without one."""
         if question is None:
+            (self.path / CLAIMS).unlink(missing_ok=True)  # of a question that the config no longer names
             return []
         asked = question.claims_of(self.sweep.name)
         if self.sweep.record_layers is None:
@@ -172,7 +173,7 @@ class Results:
             return claims.from_json(json.loads(path.read_text(encoding="utf-8"))["claims"])
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise ResultsError(f"{path}: cannot be read; run the sweep again to replace it") from None
 
     def summary(self, where: str | None = None) -> list[summary.Table]:
@@ -210,6 +211,12 @@ class Results:
         if key not in self._specs or not replicate.isdecimal() or int(replicate) >= self.sweep.replicates:
             raise ResultsError(f"{self.path}: no network {network!r}; the column `network` of the tables has the keys")
         return self._specs[key], int(replicate)
+
+
+def _is_whole(manifest: dict) -> bool:
+    """Whether a manifest has what reading commands take from it. Raises KeyError or TypeError for other forms."""
+    texts = [manifest["config_folder"], *(one[key] for one in manifest["failed"] for key in ("block", "why"))]
+    return isinstance(manifest["networks"], int) and all(isinstance(text, str) for text in texts)
 
 
 def require_figures(names: Sequence[str], place: Callable[[str], str] = str) -> None:

@@ -15,10 +15,15 @@ if TYPE_CHECKING:
     from harness.summary import Table
 
 
-def say(text: object, *, err: bool = False, end: str = "\n") -> None:
-    """Print; where what reads our output has ended, as `head` does, the work goes on in silence."""
+def say(text: object, *, err: bool = False) -> None:
+    """Print, as text: what configs, data files and results bring along colours, moves and retitles nothing."""
+    _print("\n".join(map(printable, str(text).split("\n"))) + "\n", err)
+
+
+def _print(text: str, err: bool = False) -> None:
+    """Where what reads our output has ended, as `head` does, the work goes on in silence."""
     try:
-        typer.echo(f"{text}{end}", nl=False, err=err)
+        typer.echo(text, nl=False, err=err)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), (sys.stderr if err else sys.stdout).fileno())
 
@@ -78,19 +83,20 @@ def print_table(table: "Table") -> None:
     console = Console(soft_wrap=False, highlight=False, emoji=False, markup=False)
     if not console.is_terminal:
         console.width = 200  # a pipe or a file has no width; do not fold what is read by programs
-    drawn = RichTable(title=Text(table.title), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    drawn = RichTable(title=Text(printable(table.title)), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
     for column in table.columns:
-        drawn.add_column(Text(column), overflow="fold")
+        drawn.add_column(Text(printable(column)), overflow="fold")
     for row in table.rows:
         drawn.add_row(*(Text(printable(cell)) for cell in row))
     with console.capture() as captured:
         console.print(drawn)
         if table.note:
-            console.print(Text(table.note))
-    say(captured.get(), end="")
+            console.print(Text(printable(table.note)))
+    _print(captured.get())
 
 
 def printable(text: str) -> str:
+    """On one line, and nothing that a terminal would obey."""
     return "".join(c if c.isprintable() else "�" for c in text)
 
 
@@ -151,6 +157,8 @@ class _Bar:
 
 def _said(progress: "Progress", seconds: float) -> str:
     text = f"{progress.networks:,} of {progress.of_networks:,} networks"
+    if progress.failed:
+        text += f", {progress.failed:,} blocks failed"
     if not progress.work:
         return text
     left = seconds / progress.work * (1 - progress.work)

@@ -10,7 +10,7 @@ from harness import driver, reference, store
 from harness.claims import FAILS, HOLDS, Verdict, to_json
 from harness.config import dump
 from harness.diff import DIFFERS, WITHIN, Comparison
-from harness.environment import fingerprint
+from harness.environment import CODE, fingerprint
 from harness.errors import ConfigError
 from harness.folder import start_over
 from harness.problems import remedy
@@ -124,22 +124,15 @@ def run(job: Job, request: Request, execute: Callable[[driver.Prepared], None]) 
 
 
 def _prepared(job: Job, folder: Path) -> driver.Prepared:
-    """The sweep, over what is left of an interrupted run of the same code, and over nothing else."""
+    """The sweep, over what is left of an interrupted run of the same code, and over nothing else: blocks that other
+    code computed say nothing of this one."""
     config = CONFIGS / f"{job.sweep}.yaml"
     sweep = driver.prepare(config, job.overrides, out=folder, fresh=True).sweep
-    stamp = hashlib.sha256("\n".join((_code(), dump(sweep), repr(fingerprint()))).encode()).hexdigest()
+    stamp = hashlib.sha256("\n".join((CODE, dump(sweep), repr(fingerprint()))).encode()).hexdigest()
     if not (folder / STAMP).is_file() or (folder / STAMP).read_text() != stamp:
         start_over(folder)
         store.write_text(folder / STAMP, stamp)
     return driver.prepare(config, job.overrides, out=folder)
-
-
-def _code() -> str:
-    """A hash of this package's source: blocks that other code computed say nothing of this one."""
-    found = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        found.update(path.read_bytes())
-    return found.hexdigest()
 
 
 # Said ---------------------------------------------------------------------------------------------------------------

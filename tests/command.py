@@ -119,6 +119,19 @@ def measured(*command: object, cwd: Path) -> tuple[subprocess.CompletedProcess, 
     return subprocess.CompletedProcess(command, code, done.stdout), seconds, megabytes
 
 
+def blas_kernels(**changes: str) -> str:
+    """What numpy's BLAS itself says of its kernels in such an environment."""
+    ask = "import numpy, threadpoolctl; print([one.get('architecture') for one in threadpoolctl.threadpool_info()])"
+    return subprocess.check_output([sys.executable, "-c", ask], env=environment(**changes), text=True)
+
+
+def commands(*asked: tuple, cwd: Path) -> list[tuple[int, str, str]]:
+    """Forked commands, one after the other; (arguments, {variable: value}) or arguments alone."""
+    listed = [one if isinstance(one[-1], dict) else (one, {}) for one in asked]
+    done = [forked(*arguments, cwd=cwd, **changes) for arguments, changes in listed]
+    return [(one.returncode, one.stdout, one.stderr) for one in done]
+
+
 def said(done: subprocess.CompletedProcess) -> str:
     """What a command said on stderr but for its progress, which comes every 10 s and so where the machine is slow."""
     return re.sub(r"^[\d,]+ of [\d,]+ networks.*\n", "", done.stderr, flags=re.MULTILINE)

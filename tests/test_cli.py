@@ -42,7 +42,7 @@ from harness.dispatch import Progress
 from harness.figures import FIGURES
 from harness.inits import INITS
 from harness.measures import MEASURES
-from harness.terminal import _Lines
+from harness.terminal import _Lines, _said
 
 COMMANDS = ["sweep", "show", "plot", "diff", "list", "schema"]
 KEYS = {"layers": ["network", "layer"], "networks": ["network"]}
@@ -232,10 +232,10 @@ figures: []
 def test_tables_do_not_depend_on_the_number_of_workers(tmp_path):
     (tmp_path / "blocks.yaml").write_text(BLOCKS)
     said = [good(command("sweep", "blocks.yaml", "--workers", n, "--out", f"w{n}", cwd=tmp_path))
-            for n, command in ((1, forked), (2, run))]  # fmt: skip
-    one, two = ({name: kept[2] for name, kept in parts(tmp_path / f"w{n}").items()} for n in (1, 2))
+            for n, command in ((1, forked), (2, run), (3, run))]  # fmt: skip
+    one, two, three = ({name: kept[2] for name, kept in parts(tmp_path / f"w{n}").items()} for n in (1, 2, 3))
     assert len(one) == 2 * 4  # two families, two widths
-    assert one == two
+    assert one == two == three
     assert json.loads((tmp_path / "w2/manifest.json").read_text())["last_run"]["workers"] == 2
     assert said[0].partition("tables:")[0] == said[1].partition("tables:")[0]
 
@@ -487,6 +487,7 @@ SURROUNDINGS = {
     "latin-1": {"PYTHONIOENCODING": "latin-1"},
     "ascii": {"PYTHONIOENCODING": "ascii"},
     "piped into head": {},
+    "another host": {"USER": "somebody", "LOGNAME": "somebody"},
 }
 
 
@@ -512,6 +513,10 @@ def test_unusual_surroundings_change_no_result(swept, tmp_path, name, request):
     command = [*HARNESS, "sweep", "tiny.yaml", "--out", "here"]
     if name == "piped into head":
         command = ["bash", "-c", 'set -o pipefail; "$@" | head -1', "-", *command]
+    if name == "another host":
+        if subprocess.run(["unshare", "-u", "hostname", "elsewhere"], capture_output=True).returncode:
+            pytest.skip("a host name of one's own is not permitted here (unshare -u)")
+        command = ["unshare", "-u", "bash", "-c", 'hostname elsewhere && exec "$@"', "-", *command]
     done = subprocess.run(command, cwd=tmp_path, env=environment(**changes), capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")
     assert name == "piped into head" or (b"relu" in done.stdout and b"+0.1" in done.stdout)
@@ -535,6 +540,8 @@ def test_a_plain_line_comes_every_ten_seconds_and_none_before(monkeypatch, capsy
         "250 of 1,000 networks, 12 a second, 62 s left",
         "250 of 1,000 networks, 8 a second, 92 s left".replace("92 s", "2 min"),
     ]
+    failing = Progress(networks=250, of_networks=1000, blocks=1, of_blocks=4, work=0.5, failed=1)
+    assert _said(failing, 10) == "250 of 1,000 networks, 1 blocks failed, 25 a second, 10 s left"
 
 
 @pytest.mark.slow

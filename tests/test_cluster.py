@@ -3,15 +3,17 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from command import end_all, ended, environment, good, run, said, start, within
+from command import ROOT, end_all, ended, environment, good, run, said, start, within
 from faults import blocks_done, config_in, contents, with_fault
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -38,9 +40,10 @@ BLOCKS = 12
 class Cluster:
     """A scheduler and its workers, each in a session of its own."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, protocol: str = "tcp", **changes: str):
+        folder.mkdir()
         self.file, self.workers, self.log = folder / "scheduler.json", [], (folder / "dask.log").open("w")
-        self.scheduler = self._start("dask_scheduler", "--port", "0")
+        self.scheduler = self._start("dask_scheduler", "--port", "0", "--protocol", protocol, **changes)
         assert within(60, lambda: self.file.exists() and self.file.read_text().endswith("}"))
         self.address = json.loads(self.file.read_text())["address"]
 
@@ -61,14 +64,17 @@ class Cluster:
                                 stdout=self.log, stderr=self.log)  # fmt: skip
 
 
+    def end(self) -> None:
+        for process in (*self.workers, self.scheduler):
+            end_all(process)
+        self.log.close()
+
+
 @pytest.fixture
 def cluster(tmp_path):
-    (tmp_path / "dask").mkdir()
     made = Cluster(tmp_path / "dask")
     yield made
-    for process in (*made.workers, made.scheduler):
-        end_all(process)
-    made.log.close()
+    made.end()
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +180,45 @@ def test_a_worker_needs_no_file_of_the_drivers(tmp_path, cluster):
     good(run("sweep", config, "--out", "there", "--dask", cluster.address, cwd=tmp_path, **DRIVER))
     harness.sweep(config, out=tmp_path / "here")
     assert contents(tmp_path / "there") == contents(tmp_path / "here")
+
+
+def certificate(folder: Path) -> dict[str, str]:
+    """A certificate of its own authority, and the variables that the README has one export for it."""
+    folder.mkdir()
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=harness", "-keyout",
+            "key.pem", "-out", "cert.pem"]  # fmt: skip
+    if shutil.which("openssl") is None or subprocess.run(made, cwd=folder, capture_output=True).returncode:
+        pytest.skip("no certificate can be made here (openssl)")
+    shutil.copy(folder / "cert.pem", folder / "ca.pem")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    exports = textwrap.dedent(re.search(r"(?<=\n\n)    export DASK_.*?\n    done", readme, re.DOTALL)[0])
+    set_ = subprocess.check_output(["bash", "-c", f"{exports}\nenv -0"], text=True).split("\0")
+    variables = dict(one.split("=", 1) for one in set_ if one.startswith("DASK_DISTRIBUTED__COMM__"))
+    assert len(variables) == 8
+    return {name: str(folder / value) if value.endswith(".pem") else value for name, value in variables.items()}
+
+
+def test_a_cluster_under_tls_admits_holders_of_a_certificate_and_nobody_else(tmp_path, undisturbed):
+    """As the README says to set it up. Without it a reachable scheduler runs anybody's code."""
+    ours, theirs = certificate(tmp_path / "ours"), certificate(tmp_path / "theirs")
+    cluster = Cluster(tmp_path / "dask", "tls", **ours)
+    try:
+        assert cluster.address.startswith("tls://127.0.0.1:")
+        cluster.worker(**ours)
+        cluster.wait_for(1)
+        config = config_in(tmp_path, MEDIUM)
+        sweep = ("sweep", config, "--out", "results", "--dask")
+        plain = cluster.address.replace("tls", "tcp")
+        without = [(cluster.address, {}), (cluster.address, theirs), (plain, {})]
+        strangers = [start(*sweep, address, cwd=tmp_path, **DRIVER, **has) for address, has in without]
+        for (address, _), stranger in zip(without, map(ended, strangers), strict=True):
+            assert (stranger.returncode, stranger.stdout) == (2, "")
+            assert re.fullmatch(rf"--dask: no scheduler at {address}: .+\n", stranger.stderr), stranger.stderr
+        assert not (tmp_path / "results").exists()
+        good(run(*sweep, cluster.address, cwd=tmp_path, **DRIVER, **ours))
+        assert contents(tmp_path / "results") == undisturbed
+    finally:
+        cluster.end()
 
 
 def test_there_is_nobody_to_compute(tmp_path):

@@ -5,20 +5,25 @@ import fcntl
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command import (
     HARNESS,
+    ROOT,
     TINY,
     alive,
+    blas_kernels,
+    commands,
     end_all,
     ended,
     environment,
@@ -31,25 +36,22 @@ from command import (
     start,
     within,
 )
+from typer.testing import CliRunner
 
 import harness
 from harness import dispatch, driver, store
+from harness.claims import Finding, Verdict, to_json
+from harness.cli import app
 from harness.dispatch import Where
 from harness.environment import made_with
 from harness.errors import HarnessError, ResultsError
 from harness.failpoints import VARIABLE
+from harness.folder import held
 
 SOAK = os.environ.get("SOAK")  # set by `make soak`: more of everything
 DRAWN = TINY.replace("[]", "[gradient_profile]")
 SEVERAL = TINY.replace("width: 8", "width: [8, 9, 10, 11]").replace("[1, 3]", "[1, 40]")  # four blocks
 ENDLESS = TINY.replace("[1, 3]", "100000").replace("width: 8", "width: 512")  # days of work: refused before or never
-
-
-def commands(*asked: tuple, cwd: Path) -> list[tuple[int, str, str]]:
-    """Commands, each in a process of its own; (arguments, {variable: value}) or arguments alone."""
-    listed = [one if isinstance(one[-1], dict) else (one, {}) for one in asked]
-    done = [forked(*arguments, cwd=cwd, **changes) for arguments, changes in listed]
-    return [(one.returncode, one.stdout, one.stderr) for one in done]
 
 
 def kept(folder: Path) -> dict[str, bytes]:
@@ -74,13 +76,20 @@ def undisturbed(tmp_path_factory) -> Path:
 WRITTEN = ("config.yaml", "manifest.json", "layers", "networks")
 
 
-def killed_and_run_again(points: list[str], command: tuple, cwd: Path) -> None:
-    """The command with --out POINT, killed at each of the points and then run to its end."""
-    asked = [((*command, "--out", point), changes) for point in points for changes in ({VARIABLE: point}, {})]
-    done = commands(*asked, cwd=cwd)
-    for point, killed, again in zip(points, done[::2], done[1::2], strict=True):
+def killed_and_run_again(points: list[str], command: tuple, cwd: Path, before: dict, after: dict) -> None:
+    """The command with --out POINT, killed at each of the points and then run to its end.
+
+    Killed, it leaves each file as it was before, or as it will be, and beside them what was written aside.
+    """
+    asked = [((*command, "--out", point), {VARIABLE: point}) for point in points]
+    for point, killed in zip(points, commands(*asked, cwd=cwd), strict=True):
         assert (killed[0], killed[2]) == (-signal.SIGKILL, ""), point
+        found = kept(cwd / point).items()
+        torn = {name for name, content in found if content not in (before.get(name), after.get(name))}
+        assert all(name.endswith(".aside") for name in torn), point
+    for point, again in zip(points, commands(*((*command, "--out", point) for point in points), cwd=cwd), strict=True):
         assert (again[0], again[2]) == (0, ""), point
+        assert kept(cwd / point) == after, point
 
 
 @pytest.mark.parametrize("begun", [False, True], ids=["new", "resumed"])
@@ -90,10 +99,9 @@ def test_a_sweep_killed_at_any_step_of_any_file_goes_on_as_if_nothing_had_been(u
     points = [f"{what}-{step}" for what in written for step in store.STEPS]
     for point in points if begun else ():
         shutil.copytree(undisturbed / "two", tmp_path / point)
-    killed_and_run_again(points, ("sweep", undisturbed / "c.yaml", *(("--replicates", 4) if begun else ())), tmp_path)
-    expected = kept(undisturbed / ("four" if begun else "two"))
-    for point in points:
-        assert kept(tmp_path / point) == expected, point
+    two, four = kept(undisturbed / "two"), kept(undisturbed / "four")
+    command = ("sweep", undisturbed / "c.yaml", *(("--replicates", 4) if begun else ()))
+    killed_and_run_again(points, command, tmp_path, *((two, four) if begun else ({}, two)))
 
 
 def test_a_sweep_killed_in_the_middle_of_a_part_leaves_no_part(tmp_path):
@@ -110,10 +118,8 @@ def test_a_sweep_killed_in_the_middle_of_a_part_leaves_no_part(tmp_path):
 def test_a_sweep_killed_while_a_figure_is_written_goes_on_as_if_nothing_had_been(tmp_path):
     (tmp_path / "c.yaml").write_text(DRAWN)
     points = [f"gradient_profile.png-{step}" for step in store.STEPS]
-    killed_and_run_again(points, ("sweep", "c.yaml"), tmp_path)
     good(forked("sweep", "c.yaml", "--out", "expected", cwd=tmp_path))
-    for point in points:
-        assert kept(tmp_path / point) == kept(tmp_path / "expected"), point
+    killed_and_run_again(points, ("sweep", "c.yaml"), tmp_path, {}, kept(tmp_path / "expected"))
 
 
 def test_what_a_killed_sweep_left_can_be_read(undisturbed, tmp_path):
@@ -372,10 +378,17 @@ def test_every_reading_command_refuses_a_damaged_part_with_its_name_and_the_reme
     assert same == (0, "identical\n", "")
 
 
-# The manifest -------------------------------------------------------------------------------------------------------
+# The manifest, the config as run, the claims -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"\xff\xfe\x00", b'{"config_folder": 3}', b"{}", b"null"])
+def in_short(content: bytes | None) -> str:
+    return repr(content)[:40]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"\xff\xfe\x00", b'{"config_folder": 3}', b"{}", b"null",
+                                     b'{"config_folder": ".", "networks": "many", "failed": []}', b"[" * 100_000,
+                                     b'{"config_folder": ".", "networks": 9, "failed": [{"block": 3}]}'],
+                         ids=in_short)  # fmt: skip
 def test_a_manifest_that_is_lost_or_damaged_is_rebuilt(small, tmp_path, content):
     (tmp_path / "configs").mkdir()
     np.save(tmp_path / "configs/rows.npy", np.arange(40.0).reshape(10, 4) % 7)
@@ -399,6 +412,30 @@ def test_a_manifest_that_is_lost_or_damaged_is_rebuilt(small, tmp_path, content)
     again = json.loads(manifest.read_text())
     same = set(again) - {"last_run"}
     assert {key: again[key] for key in same} == {key: before.manifest[key] for key in same}
+
+
+GRADED = Finding("depth 3", "holds", 0.5, 0.4, 0.6, 0.0, 1.0, 8, "a note")
+VERDICT = Verdict("small", "It is small.", "mean of it", "mean, t interval", "holds", (GRADED,))
+CLAIMS = json.dumps({"claims": to_json([VERDICT])}).encode()
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"claims": 3}', b'{"claims": [{}]}', CLAIMS[:-3],
+    CLAIMS.replace(b"holds", b"hold!"), CLAIMS.replace(b'"cases": [{', b'"cases": ["", {'),
+    CLAIMS.replace(b"0.5", b'"half"'), CLAIMS.replace(b'"where"', b'"when"'),
+    json.dumps({"claims": to_json([replace(VERDICT, findings=())])}).encode(),
+], ids=in_short)  # fmt: skip
+def test_damaged_claims_are_named_with_the_remedy_before_anything_is_shown(small, tmp_path, content):
+    shutil.copytree(small, tmp_path / "r")
+    path = tmp_path / "r/claims.json"
+    path.write_bytes(CLAIMS)
+    assert harness.load(tmp_path / "r").verdicts() == [VERDICT]
+    path.write_bytes(content)
+    done = CliRunner().invoke(app, ["show", str(tmp_path / "r")])
+    assert (done.output, str(done.exception)) == ("", f"{path}: cannot be read; run the sweep again to replace it")
+    assert isinstance(done.exception, ResultsError)
+    harness.sweep(SMALL, out=tmp_path / "r")  # of no question: there are no claims
+    assert harness.load(tmp_path / "r").verdicts() == [] and kept(tmp_path / "r") == kept(small)
 
 
 @pytest.mark.parametrize("content", [b"", b"name: [", b"\x00", b"name: other\n"])
@@ -466,21 +503,35 @@ def test_a_lock_ends_with_its_process_even_where_its_workers_live_on(holder, tmp
     assert len(harness.load(tmp_path / "r").networks) == 8
 
 
+LOOKING = """
+import sys
+from contextlib import suppress
+from pathlib import Path
+from harness.errors import ResultsError
+from harness.folder import require_free
+
+print("begun", flush=True)
+while True:
+    with suppress(ResultsError):
+        require_free(Path(sys.argv[1]))
+"""
+
+
 def test_a_lock_that_a_reader_looks_at_can_still_be_taken(tmp_path):
     """A dry run looks whether a folder is held; it must not stand in the way of a run that begins just then."""
     harness.sweep(SMALL, out=tmp_path / "r")
-    looking = "import sys, pathlib\nfrom harness.folder import require_free\nprint('begun', flush=True)\n" \
-              "while True: require_free(pathlib.Path(sys.argv[1]))"  # fmt: skip
-    other = subprocess.Popen([sys.executable, "-c", looking, tmp_path / "r"], stdout=subprocess.PIPE,
+    other = subprocess.Popen([sys.executable, "-c", LOOKING, tmp_path / "r"], stdout=subprocess.PIPE,
                              env=environment(), text=True)  # fmt: skip
     try:
         other.stdout.readline()
-        end = time.monotonic() + 2
+        end = time.monotonic() + 2  # some thousand times
         while time.monotonic() < end:
             try:
-                harness.sweep(SMALL, out=tmp_path / "r")
+                with held(tmp_path / "r"):
+                    pass
             except HarnessError as error:
                 pytest.fail(str(error))
+        assert other.poll() is None  # it looked all the time
     finally:
         other.kill()
         other.communicate()
@@ -494,11 +545,11 @@ KERNEL = {"OPENBLAS_CORETYPE": "Nehalem"}
 @pytest.mark.slow
 def test_blocks_of_another_kernel_are_not_mixed_in_silence(tmp_path):
     """The same sweep under another BLAS kernel, really: refused, or told and written down, never just done."""
+    if "Nehalem" not in (kernels := blas_kernels(**KERNEL)):
+        pytest.skip(f"this BLAS has no such kernel: {kernels}")
     (tmp_path / "c.yaml").write_text(SEVERAL)
     good(run("sweep", "c.yaml", "--out", "r", cwd=tmp_path, **KERNEL))
     theirs = harness.load(tmp_path / "r").manifest["made_with"]
-    if "Nehalem" not in theirs[0]["blas"]:
-        pytest.skip(f"this BLAS has no such kernel: {theirs[0]['blas']}")
     before = kept(tmp_path / "r")
     ours = made_with()
     told = "4 finished blocks were made with other software or on another processor, where the last digits may differ:"
@@ -519,6 +570,60 @@ def test_blocks_of_another_kernel_are_not_mixed_in_silence(tmp_path):
     assert results.manifest["made_with"] == [*theirs, ours] and len(results.networks) == 64
     (tmp_path / "r/manifest.json").unlink()
     assert harness.load(tmp_path / "r").manifest["made_with"] == [*theirs, ours]  # each part says it of itself
+
+
+def copy_of_the_harness(folder: Path, edited: str) -> Path:
+    """A checkout of the harness, and a comment more in one of its files: `python -m harness` there runs the copy."""
+    shutil.copytree(ROOT / "harness", folder / "harness", ignore=shutil.ignore_patterns("__pycache__"))
+    with (folder / "harness" / edited).open("a") as file:
+        file.write("# nothing that matters\n")
+    return folder
+
+
+@pytest.mark.slow
+def test_results_of_edited_code_are_not_mixed_in_silence(tmp_path):
+    """A checkout that is edited keeps its version; its code is another all the same, if only by a comment."""
+    copy = copy_of_the_harness(tmp_path / "checkout", "theory/gauss.py")
+    folder = harness.sweep(SMALL, out=copy / "r").path
+    (copy / "c.yaml").write_text(json.dumps(SMALL))
+    before = kept(folder)
+    sweep, here = ("sweep", "c.yaml", "--out", "r"), {"cwd": copy, "PYTHONPATH": str(copy)}
+    nothing_to_do, refused = run(*sweep, **here), run(*sweep, "--replicates", 3, **here)
+    told = "1 finished blocks were made under another version of the harness, whose numbers may be others:\n"
+    code = rf"  code: {made_with()['code']} -> (?!{made_with()['code']})[0-9a-f]{{12}}\n"
+    assert nothing_to_do.returncode == 0 and re.fullmatch(re.escape(told) + code, nothing_to_do.stderr)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert re.fullmatch(re.escape(told) + code + "compute all of it here with --fresh, .* --mixed .*\n", refused.stderr)
+    assert kept(folder) == before
+    mixed = run(*sweep, "--replicates", 3, "--mixed", **here)
+    assert mixed.returncode == 0 and re.fullmatch(re.escape(told) + code, mixed.stderr)
+    ways = harness.load(folder).manifest["made_with"]
+    assert [set(way) for way in ways] == [set(made_with())] * 2 and len({way["code"] for way in ways}) == 2
+
+
+EDITED = """
+import harness
+from pathlib import Path
+
+if __name__ == "__main__":
+    harness.sweep  # loads the code
+    with Path("harness/run.py").open("a") as file:
+        file.write("# nothing that matters")
+    harness.sweep("c.yaml", out="r", workers=2)
+"""
+
+
+@pytest.mark.slow
+def test_code_that_is_edited_while_a_sweep_runs_ends_it(tmp_path):
+    """Its workers, which read the source as they start, would compute with other code than the sweep began with."""
+    copy = copy_of_the_harness(tmp_path / "checkout", "run.py")
+    (copy / "c.yaml").write_text(SEVERAL)
+    (copy / "script.py").write_text(EDITED)
+    done = subprocess.run([sys.executable, "script.py"], cwd=copy, env=environment(PYTHONPATH=str(copy)), text=True,
+                          capture_output=True)  # fmt: skip
+    assert done.returncode == 1
+    assert "HarnessError: the code of the harness was changed while the sweep ran; finished blocks" in done.stderr
+    assert not parts(copy / "r")
 
 
 def test_results_of_another_version_are_not_mixed_in_silence(tmp_path, monkeypatch):

@@ -9,10 +9,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+import harness
 from harness import diff as module
 from harness import store
-from harness.diff import DIFFERS, IDENTICAL, WITHIN, Comparison
+from harness.cli import app
+from harness.diff import DIFFERS, IDENTICAL, WITHIN, Comparison, usual_tolerance
 from harness.results import Results
 
 INF, NAN = np.inf, np.nan
@@ -182,3 +185,49 @@ def test_frames_whose_rows_have_names_are_compared_too():
     assert [(f.where, f.largest) for f in findings] == [("t.v", 1.0), ("t.n", INF)]
     (alone,) = module.compare("t", a, a.iloc[:1])
     assert alone.what == "1 rows are in the first only, such as q"
+
+
+# The command ----------------------------------------------------------------------------------------------------------
+
+SMALL = {"name": "small", "network": {"activation": "tanh", "init": "he_normal", "depth": 3, "width": 4},
+         "data": {"batch": 2}, "replicates": 2, "figures": []}  # fmt: skip
+
+
+def diffed(*arguments: object) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["diff", *map(str, arguments)])
+    return done.exit_code, done.output
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("diff")
+    changes = {"a": {}, "b": {"name": "other", "figures": ["gradient_profile"]}, "c": {"seed": 1},
+               "d": {"seed": 1, "dtype": "float32"}, "e": {"thresholds": {"decades": 4}}}  # fmt: skip
+    for name, change in changes.items():
+        harness.sweep(SMALL | change, out=folder / name)
+    return folder
+
+
+@pytest.mark.parametrize("tolerance", ["nan", "-1", "-1e-300", "inf", "-inf"])
+def test_a_tolerance_that_is_none_is_refused(swept, tolerance):
+    code, said = diffed(swept / "a", swept / "a", "--tolerance", tolerance)
+    assert code == 2 and f"{float(tolerance):g} is none; use 0 or more, such as 1e-9" in said
+    assert diffed(swept / "a", swept / "a", "--tolerance", "0") == (0, "identical\n")
+
+
+def test_results_of_different_configs_are_said_to_be(swept):
+    code, said = diffed(swept / "a", swept / "c")
+    assert code == 3 and said.splitlines()[0] == "these are results of different configs: seed: 0 -> 1"
+    assert said.endswith("\ndiffers\n") and len(said.splitlines()) > 2
+    told = "these are results of different configs: thresholds.decades: 3.0 -> 4.0\n"
+    assert diffed(swept / "a", swept / "e") == (0, told + "identical\n")  # of which no network knows
+    assert diffed(swept / "a", swept / "b") == (0, "identical\n")  # a name and figures are in no table
+
+
+def test_the_usual_tolerance_is_that_of_the_number_format(swept):
+    a, c, d = (harness.load(swept / name) for name in "acd")
+    assert (usual_tolerance(a, c), usual_tolerance(c, d), usual_tolerance(d, d)) == (1e-9, 1e-4, 1e-4)
+    code, said = diffed(swept / "c", swept / "d")
+    assert code == 0 and said.splitlines()[0].endswith("different configs: dtype: float64 -> float32")
+    assert said.endswith("\nwithin tolerance\n")
+    assert diffed(swept / "c", swept / "d", "--tolerance", "1e-9")[0] == 3

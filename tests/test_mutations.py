@@ -1,6 +1,10 @@
-"""The suite is kept honest: faults of the kind it is there for, each put into a copy of the code, must turn it red."""
+"""The suite is kept honest: faults of the kind it is there for, each put into a copy of the code, must turn it red.
+
+SOAK=1 in the environment, which `make soak` sets, tries all of them: some 20 minutes on two cores.
+"""
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -8,65 +12,29 @@ from pathlib import Path
 
 import pytest
 from command import ROOT
+from mutants import ALWAYS, SOAK
 
-MUTANTS = {  # what is swapped in: the file, its text, what stands in its place, and the test that must notice
-    "a writer that writes in place": (
-        "store.py",
-        '    aside = path.with_name(f".{path.name}.aside")\n',
-        "    aside = path\n",
-        "test_damage.py::test_a_sweep_killed_in_the_middle_of_a_part_leaves_no_part",
-    ),
-    "a resume that trusts that a file exists": (
-        "store.py",
-        "        wrong = _wrong(path) or _wrong(folder / LAYERS / _layers_of(path)) or _misnamed(path)\n",
-        "        wrong = None if path.exists() else str(path)\n",
-        "test_store.py::test_a_damaged_part_is_named_by_who_reads_and_computed_again[layers-truncated]",
-    ),
-    "a resume that trusts a file's size": (
-        "store.py",
-        '    return None if path.stem.endswith(f"-{digest[:HASH_DIGITS]}") else',
-        "    return None if path.stat().st_size else",
-        "test_store.py::test_a_damaged_part_is_named_by_who_reads_and_computed_again[layers-flipped]",
-    ),
-    "a checksum that is never compared": (
-        "store.py",
-        '    return None if path.stem.endswith(f"-{digest[:HASH_DIGITS]}") else',
-        "    return None if digest else",
-        "test_store.py::test_a_damaged_part_is_named_by_who_reads_and_computed_again[networks-flipped]",
-    ),
-    "a block that is committed before it is whole": (
-        "store.py",
-        "    publish(folder / LAYERS / name, content, LAYERS)\n    content = _encoded(networks",
-        "    late, content = content, _encoded(networks",
-        "test_store.py::test_the_networks_part_comes_last",
-    ),
-    "a lock that is a plain file": (
-        "folder.py",
-        "            return fcntl.flock(lock, kind | fcntl.LOCK_NB)\n        except BlockingIOError:\n",
-        "            if (lock.seek(0) or lock.read()) and kind == fcntl.LOCK_EX: raise BlockingIOError\n"
-        "            return\n        except BlockingIOError:\n",
-        "test_store.py::test_a_lock_file_of_a_process_that_is_gone_holds_nothing",
-    ),
-    "checksums before the lock": (
-        "driver.py",
-        "    require_free(folder)\n",
-        "    store.done(folder)\n    require_free(folder)\n",
-        "test_damage.py::test_checksums_come_after_the_lock",
-    ),
-    "blocks made elsewhere, mixed in silence": (
-        "driver.py",
-        "    if elsewhere and _plan(sweep, finished).blocks and not mixed:\n",
-        "    if False:\n",
-        "test_damage.py::test_results_of_another_version_are_not_mixed_in_silence",
-    ),
-}
+MUTANTS = ALWAYS | (SOAK if os.environ.get("SOAK") else {})
+MEMORY = 6_000_000_000  # bytes of address space: a mutant may have lost what guards the machine
+
+# A failing example is enough: that hypothesis looks for the smallest one takes minutes.
+ANY_FAILURE = """
+from hypothesis import Phase, settings
+
+settings.register_profile("any", phases=[Phase.generate])
+settings.load_profile("any")
+"""
 
 
-def judged(folder: Path, *tests: str) -> subprocess.CompletedProcess:
+def judged(folder: Path, *tests: str, seconds: float = 300) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider",
                *(f"tests/{test}" for test in tests)]  # fmt: skip
-    return subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONPATH": str(folder)}, capture_output=True,
-                          text=True, timeout=300)  # fmt: skip
+    return subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONPATH": str(folder), "SOAK": ""},
+                          capture_output=True, text=True, timeout=seconds, preexec_fn=limited)  # fmt: skip
+
+
+def limited() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +43,20 @@ def copy(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("mutants")
     for name in ("harness", "tests"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "fixtures"))
-    shutil.copy(ROOT / "pyproject.toml", folder)
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "conftest.py").write_text(ANY_FAILURE)
     return folder
+
+
+@pytest.mark.parametrize("name", ALWAYS | SOAK)
+def test_a_fault_can_be_put_in_and_there_is_a_test_to_notice_it(name):
+    file, text, instead, test = (ALWAYS | SOAK)[name]
+    assert (ROOT / "harness" / file).read_text().count(text) == 1 and instead != text, "bring this mutant up to date"
+    module, function = test.partition("[")[0].split("::")
+    assert f"\ndef {function}(" in (ROOT / "tests" / module).read_text()
+    assert not ALWAYS.keys() & SOAK.keys()
+    assert name in (ROOT / "docs/reliability.md").read_text(encoding="utf-8")  # under "Seen red"
 
 
 @pytest.mark.slow
@@ -85,7 +65,6 @@ def test_a_fault_that_is_put_in_turns_the_suite_red(copy, name):
     file, text, instead, test = MUTANTS[name]
     path = copy / "harness" / file
     whole = path.read_text()
-    assert whole.count(text) == 1, f"{file} has changed: bring this mutant up to date"
     try:
         path.write_text(whole.replace(text, instead))
         done = judged(copy, test)
@@ -98,5 +77,5 @@ def test_a_fault_that_is_put_in_turns_the_suite_red(copy, name):
 @pytest.mark.slow
 def test_the_copy_without_a_fault_is_green(copy):
     """Or else the others would be red for another reason."""
-    done = judged(copy, *{test for *_, test in MUTANTS.values()})
+    done = judged(copy, *{test for *_, test in MUTANTS.values()}, seconds=1800)
     assert done.returncode == 0, done.stdout

@@ -139,7 +139,7 @@ def test_finished_blocks_are_not_computed_again_unless_the_code_is_other(verifie
     before = part.stat().st_mtime_ns
     invoke()
     assert part.stat().st_mtime_ns == before
-    monkeypatch.setattr(verify, "_code", lambda: "edited")
+    monkeypatch.setattr(verify, "CODE", "edited")
     invoke()
     assert part.stat().st_mtime_ns > before
 

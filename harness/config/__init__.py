@@ -4,10 +4,11 @@
 """
 
 from harness.config.models import Sweep
-from harness.config.networks import Difference, count, differences, dump, expand
+from harness.config.networks import ONLY_SHOWN, Difference, count, differences, dump, expand
 from harness.config.reading import from_mapping, load, read
 from harness.config.schema import json_schema
 
 __all__ = [
-    "Difference", "Sweep", "count", "differences", "dump", "expand", "from_mapping", "json_schema", "load", "read",
+    "ONLY_SHOWN", "Difference", "Sweep", "count", "differences", "dump", "expand", "from_mapping", "json_schema",
+    "load", "read",
 ]  # fmt: skip

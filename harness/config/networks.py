@@ -44,6 +44,9 @@ def dump(sweep: Sweep) -> str:
     return yaml_positions.write(plain(sweep))
 
 
+ONLY_SHOWN = ("experiment", "figures")  # keys that change no table; thresholds decide the column `regime`
+
+
 class Difference(NamedTuple):
     """Where two configs differ, and what each says there."""
 
