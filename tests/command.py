@@ -97,8 +97,9 @@ def forked(*arguments: object, cwd: Path, **changes: str) -> subprocess.Complete
 
 
 MEASURE = """
-import json, os, sys
+import json, os, resource, sys
 into, *command = sys.argv[1:]
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))  # whoever waits may be killed; what is started ends all the same
 _, status, used = os.wait4(os.spawnv(os.P_NOWAIT, command[0], command), 0)
 with open(into, "w") as file:
     json.dump([os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss / 1024], file)
