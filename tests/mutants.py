@@ -435,7 +435,7 @@ INPUT = {
         "terminal.py",
         "    except BrokenPipeError:\n",
         "    except ZeroDivisionError:\n",
-        f"{CLI}unusual_surroundings_change_no_result[piped into head]",
+        f"{CLI}a_sweep_whose_output_nobody_reads_is_finished",
     ),
 }
 
