@@ -278,6 +278,7 @@ def _interruptible() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
+        _on_interrupt(signal.SIG_IGN)  # it ends: to a second one Python would answer by dying of it, with another code
         say("interrupted; finished blocks are kept: run the same command again to go on", err=True)
         raise typer.Exit(130) from None
     finally:

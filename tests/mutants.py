@@ -129,6 +129,12 @@ PROCESSES = {
         "    try:\n",
         f"{FAULTS}ctrl_c_ends_a_long_call_within_5_s_and_a_second_one_at_once",
     ),
+    "a second Ctrl-C is left to Python as it ends": (
+        "cli.py",
+        "        _on_interrupt(signal.SIG_IGN)  #",
+        "        #",
+        f"{FAULTS}a_second_ctrl_c_while_the_first_is_being_heard_changes_no_exit_code",
+    ),
     "Ctrl-C with the exit code of a failure": (
         "cli.py",
         "        raise typer.Exit(130) from None\n",
@@ -435,7 +441,7 @@ INPUT = {
         "terminal.py",
         "    except BrokenPipeError:\n",
         "    except ZeroDivisionError:\n",
-        f"{CLI}unusual_surroundings_change_no_result[piped into head]",
+        f"{CLI}a_sweep_whose_output_nobody_reads_is_finished",
     ),
 }
 

@@ -3,6 +3,7 @@
 SOAK=1 in the environment, which `make soak` sets, kills a hundred sweeps in place of twenty.
 """
 
+import contextlib
 import os
 import random
 import re
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from command import alive, end_all, ended, environment, good, run, said, start, within
+from command import SLOW, alive, end_all, ended, environment, good, run, said, start, within
 from faults import BLOCKS, SMALL, blocks_done, config_in, contents, with_fault
 
 import harness
@@ -252,3 +253,18 @@ def test_ctrl_c_ends_a_long_call_within_5_s_and_a_second_one_at_once(tmp_path, w
     assert said(done).startswith("interrupted")
     assert seconds < (1 if interrupts == 2 else 5)
     assert within(5, lambda: not alive(process.pid)), alive(process.pid)
+
+
+@pytest.mark.slow
+def test_a_second_ctrl_c_while_the_first_is_being_heard_changes_no_exit_code(tmp_path):
+    """While the sweep puts its work away, and while Python itself ends, which no longer has a handler then."""
+    (tmp_path / "slow.yaml").write_text(SLOW)
+    for gap in (0.02, 0.06, 0.1, 0.2):
+        process = start("sweep", "slow.yaml", "--out", str(gap), "--workers", 1, cwd=tmp_path)
+        assert within(60, lambda: blocks_done(tmp_path / str(gap)))  # noqa: B023
+        for _ in range(2):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGINT)
+            time.sleep(gap)
+        done = ended(process)
+        assert (done.returncode, done.stdout) == (130, ""), gap
