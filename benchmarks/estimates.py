@@ -22,6 +22,9 @@ SCALES = [0.5, 1, 1.5, 2]
 CASES = {
     "configs/depth.yaml": ROOT / "configs/depth.yaml",
     "configs/thousand_layers.yaml": ROOT / "configs/thousand_layers.yaml",
+    "configs/born_dead.yaml": ROOT / "configs/born_dead.yaml",
+    "50 scales of ReLU": ({"activation": "relu", "weight_scale": {"from": 0.5, "to": 2, "steps": 50, "spacing": "log"},
+                           "depth": 50, "width": 128}, 40, "float64"),
     "10^4 networks of width 3": ({"activation": "relu", "depth": 10, "width": 3}, 10_000, "float64"),
     "12 of width 1024": ({"activation": ["relu", "sigmoid"], "depth": [4, 16], "width": 1024}, 3, "float64"),
     "8 of width 1024, orthogonal": ({"activation": ["relu", "sigmoid"], "init": "orthogonal", "depth": [4, 16],

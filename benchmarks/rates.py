@@ -5,7 +5,7 @@ from benchmarks import one_thread  # noqa: F401, I001  (before numpy)
 import pickle
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -27,6 +27,7 @@ from harness.streams import Streams
 RUNS = 5
 WIDTHS = (3, 64, 128, 512, 4096)
 LANES = 2**20  # numbers of a stack of operands
+SCALES = tuple(0.5 + 0.03 * i for i in range(50))  # of a sweep of ReLU; none is 1, which has a start of its own
 
 
 def main() -> None:
@@ -43,6 +44,9 @@ def main() -> None:
         print("|---|---|---|---|---|---|---|")
         grid = GRIDS["depth"]
         print(tables_line("the grid *depth*, float64", grid.specs, settings("float64", grid.batch), 1))
+        alone = [spec for spec in grid.specs if spec.depth == 64]
+        for dtype in ("float64", "float32"):
+            print(tables_line(f"depth 64 of it alone, {dtype}", alone, settings(dtype, grid.batch), 100))
         print(tables_line("5,000 ReLU networks of width 3, depth 10, float64",
                           next(TINY.stacks()).specs, settings("float64", TINY.batch), 5000))  # fmt: skip
 
@@ -65,17 +69,23 @@ def costs() -> str:
     a_draw = _seconds(lambda: Streams(0, "x").normal(0, 0, range(10_000), (1, 1))) / 10_000
     calls = block_seconds(2000, width=3, batch=1, replicates=1) / 4000 - a_draw / 2
     row = block_seconds(10, width=3, batch=1, replicates=4000) / 40_000 - 1.2 * a_draw  # inputs and targets are drawn
-    in_all, n, batch = block_seconds(200, width=64, batch=32, replicates=1), 64, 32
-    products = 2 * batch * n * (n + batch) / 16e9  # and Gram matrices, of a layer both ways
-    a_number = (in_all / 200 - products - n * n * 17e-9) / 2 / (batch * n)
+    n, batch, replicates = 128, 64, 4
+    layer = block_seconds(64, n, batch, replicates) / 64
+    each = 2 * batch * n * (n + batch) / 16e9 + n * n * 17e-9 + row  # products and Gram matrices both ways, and a draw
+    a_number = (layer - replicates * each - 2 * calls) / replicates / 2 / (batch * n)
+    few, many = (block_seconds(64, n, batch, replicates, "relu", scales) for scales in (SCALES[:2], SCALES))
+    superposed = ((many - few) / 64 / replicates / (len(SCALES) - 2) - row) / (batch * n)
     return (f"A draw {a_draw * 1e6:.1f} µs; a layer's calls, one way, {calls * 1e6:.0f} µs; a row of the tables "
-            f"{row * 1e6:.1f} µs; a number passing a layer, one way, calls included, {a_number * 1e9:.1f} ns.")
+            f"{row * 1e6:.1f} µs; a number passing a layer, one way, {a_number * 1e9:.1f} ns; in a lane that shares its "
+            f"starts {superposed * 1e9:.1f} ns.")  # fmt: skip
 
 
-def block_seconds(depth: int, width: int, batch: int, replicates: int) -> float:
-    """Of sigmoid networks of one depth."""
-    spec = NetworkSpec(Choice("sigmoid"), Choice("he_normal"), 1.0, 0.0, depth, width, width, width)
-    return _seconds(lambda: run_block(Block((spec,), range(replicates)), settings("float64", batch)), runs=3)
+def block_seconds(depth: int, width: int, batch: int, replicates: int, activation: str = "sigmoid",
+                  scales: Sequence[float] = (1.0,)) -> float:  # fmt: skip
+    """Of networks of one depth."""
+    specs = tuple(NetworkSpec(Choice(activation), Choice("he_normal"), scale, 0.0, depth, width, width, width)
+                  for scale in scales)  # fmt: skip
+    return _seconds(lambda: run_block(Block(specs, range(replicates)), settings("float64", batch)), runs=3)
 
 
 def tables_line(name: str, specs, how, replicates: int) -> str:

@@ -10,12 +10,12 @@ from harness.footprint import at_once
 from harness.gram import by_gram
 from harness.lanes import Block, Group, Settings, groups
 
-ELEMENTWISE = 80  # a number on its way through a layer, one way: a dozen passes over it, 5 ns
-SUPERPOSED = 20  # a number on its way down in a lane that shares its starts: a few passes, 1.3 ns
-CALLS = 1_000_000  # a layer of an array in flight, one way, however small: numpy's calls, 60 µs
-ROW = 20_000  # a row of `layers`: its measures, and the tables, 1.3 µs
-DRAW = 60_000  # a draw, however small: a generator set to its place, 4 µs
-DRAWN = {"normal": 270, "uniform": 70, "orthogonal": 270}  # a number drawn: 17 ns, and 4 ns
+ELEMENTWISE = 120  # a number on its way through a layer, one way: a dozen passes over it, 7.5 ns
+SUPERPOSED = 32  # a number on its way down in a lane that shares its starts: a few passes, 2 ns
+CALLS = 600_000  # a layer of an array in flight, one way, however small: numpy's calls, 36 µs
+ROW = 25_000  # a row of `layers`: its measures, and the tables, 1.5 µs
+DRAW = 40_000  # a draw, however small: a generator set to its place, 2.5 µs
+DRAWN = {"normal": 270, "uniform": 90, "orthogonal": 270}  # a number drawn: 17 ns, and 6 ns
 HAAR = 2  # a number drawn of an orthogonal matrix, for each of its rows or columns: QR, n³/8 ns
 
 Cost = Callable[[int, int], float]  # of a layer of these fans

@@ -9,9 +9,9 @@ from threadpoolctl import threadpool_limits
 from harness.cost import draws, work
 from harness.executors import keep_freed_memory
 from harness.footprint import draws_bytes, fit, some
-from harness.lanes import Block
+from harness.lanes import Block, groups
 from harness.plan import Plan, PlannedBlock
-from harness.run import run_block
+from harness.run import run_block, turns
 
 PIECE = 3e9  # multiplications of the piece that is run: a few tenths of a second, enough for a steady rate
 
@@ -36,10 +36,12 @@ def seconds(planned: Plan, workers: int, limit: float = float("inf")) -> float:
 
 
 def _within(planned: PlannedBlock, plan: Plan, limit: float) -> float:
-    """A block's work, with the draws that are made again on the way back because there is no room for them."""
+    """A block's work, with the draws that are made again, on every way up and back, because there is no room for them."""
     block, found = planned.block, fit(planned.block, plan.settings, limit)
-    again = 1 - found.draws / draws_bytes(some(block, found.replicates), plan.settings)
-    return planned.work + again * len(block.replicates) * draws(block)
+    piece = some(block, found.replicates)
+    missing = 1 - found.draws / draws_bytes(piece, plan.settings)
+    ways = sum(2 for group in groups(block.specs) for _ in turns(group, piece, plan.settings, found.state))
+    return planned.work + missing * (ways - 1) * len(block.replicates) * draws(block)
 
 
 def _piece(planned: PlannedBlock) -> Block:
