@@ -64,9 +64,9 @@ class UpSums:
         self.slope_total, self.slope_squares = np.zeros(shape), Squares(*shape)  # phi'(z[k])
         self.saturated, self.silent = np.zeros(shape), np.zeros(shape)  # (unit, sample) pairs; share of units
 
-    def put(self, slots: slice, layers: Sequence[Layer], bases: Sequence[Array]) -> None:
-        """Consecutive layers, and the bases of the W that lead to them."""
-        self.weights[slots] = [base_squares(base) for base in bases]
+    def put(self, slots: slice, layers: Sequence[Layer], weights: Sequence[Array]) -> None:
+        """Consecutive layers, and `base_squares` of the W that lead to them."""
+        self.weights[slots] = weights
         self.outputs.put_samples(slots, stacked([layer.r for layer in layers]))
         slope = stacked([layer.slope for layer in layers])
         if slope.dtype == bool:

@@ -12,7 +12,7 @@ from harness.lanes import Block, Ending, Gains, Group, Settings
 from harness.measures import BACKWARD, FORWARD
 from harness.scaled import Scaled, Weights, base_alone, scaled, split, stacked
 from harness.shared_draws import SharedDraws
-from harness.sums import DownSums, UpSums, joined
+from harness.sums import DownSums, UpSums, base_squares, joined
 from harness.tables import OK, Records
 
 Array = np.ndarray
@@ -64,14 +64,15 @@ class Turn:
         sums = self._up_sums(depth, self.shared.width)
         at_once = max(1, SUMMED // (flight(self.shared.block, self.settings) * self.rising))
         for first in range(0, depth, at_once):
-            bases = []
+            squares = []
             for k in range(first, min(first + at_once, depth)):
-                bases.append(self.shared.hidden(k))
-                layer = layer_forward(r, self._weights(bases[-1]), self._bias(k), self.group.activation)
+                base = self.shared.hidden(k)
+                squares.append(base_squares(base))
+                layer = layer_forward(r, self._weights(base), self._bias(k), self.group.activation)
                 r = layer.r
                 self.hidden.append(layer)
                 self.fails.note(layer, k + 1)
-            sums.put(slice(first, len(self.hidden)), self.hidden[first:], bases)
+            sums.put(slice(first, len(self.hidden)), self.hidden[first:], squares)
         self.forward = {name: measure(sums) for name, measure in FORWARD.items()}
 
     def _descend(self, lanes: list[int], places: range) -> None:
@@ -147,7 +148,7 @@ class Turn:
     def _columns(self, head: Head, falling: dict[str, Array]) -> dict[str, Array]:
         """Every measure of the networks of one head, (depth, replicates, lanes that went up, or came down)."""
         sums = self._up_sums(1, head.W.base.shape[-1])
-        sums.put(slice(0, 1), [head.layer], [head.W.base])
+        sums.put(slice(0, 1), [head.layer], [base_squares(head.W.base)])
         rising = {name: np.concatenate([self.forward[name][: head.depth - 1], measure(sums)])
                   for name, measure in FORWARD.items()}  # fmt: skip
         return falling | rising

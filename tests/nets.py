@@ -14,7 +14,7 @@ from harness.measures import BACKWARD, FORWARD, MEASURES
 from harness.network import Choice, NetworkSpec, draw_parameters
 from harness.run import run_block
 from harness.scaled import Scaled, Weights, base_alone
-from harness.sums import DownSums, UpSums, joined
+from harness.sums import DownSums, UpSums, base_squares, joined
 from harness.tables import OK
 
 # Every activation with its defaults, and those whose parameters change a piece of code.
@@ -113,7 +113,7 @@ def columns(
     rising = []
     for layer, W in up:
         rising.append(UpSums(1, 1, 1, layer.slope[0, 0].size, 1.0))
-        rising[-1].put(slice(0, 1), [layer], [W.base])
+        rising[-1].put(slice(0, 1), [layer], [base_squares(W.base)])
     forward = {name: [measure(sums).item() for sums in rising] for name, measure in FORWARD.items()}
     return {name: np.array(column) for name, column in forward.items()} | {
         name: measure(downs).ravel() for name, measure in BACKWARD.items()

@@ -98,3 +98,12 @@ def test_a_block_takes_what_was_said(what, share):
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         taken = pool.submit(peak, block, common, within).result()
     assert within.peak / 1.5 < taken < 1.5 * within.peak
+
+
+@pytest.mark.slow
+def test_draws_that_are_made_again_are_let_go_one_by_one():
+    """Layers of a small batch are summed many at a time; a base is 8 MB, and sixty of them must not wait for that."""
+    block, common = Block((spec("sigmoid", depth=60, width=1024),), range(1)), settings(batch=1)
+    within = fit(block, common, 0)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        assert pool.submit(peak, block, common, within).result() < 1.5 * within.peak
