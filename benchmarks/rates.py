@@ -76,8 +76,8 @@ def costs() -> str:
     few, many = (block_seconds(64, n, batch, replicates, "relu", scales) for scales in (SCALES[:2], SCALES))
     superposed = ((many - few) / 64 / replicates / (len(SCALES) - 2) - row) / (batch * n)
     return (f"A draw {a_draw * 1e6:.1f} µs; a layer's calls, one way, {calls * 1e6:.0f} µs; a row of the tables "
-            f"{row * 1e6:.1f} µs; a number passing a layer, one way, {a_number * 1e9:.1f} ns; in a lane that shares its "
-            f"starts {superposed * 1e9:.1f} ns.")  # fmt: skip
+            f"{row * 1e6:.1f} µs; a number passing a layer, one way, {a_number * 1e9:.1f} ns; in a lane that shares "
+            f"its starts {superposed * 1e9:.1f} ns.")  # fmt: skip
 
 
 def block_seconds(depth: int, width: int, batch: int, replicates: int, activation: str = "sigmoid",

@@ -36,7 +36,7 @@ def seconds(planned: Plan, workers: int, limit: float = float("inf")) -> float:
 
 
 def _within(planned: PlannedBlock, plan: Plan, limit: float) -> float:
-    """A block's work, with the draws that are made again, on every way up and back, because there is no room for them."""
+    """A block's work, with the draws that are made again, on every way up and back, for want of room."""
     block, found = planned.block, fit(planned.block, plan.settings, limit)
     piece = some(block, found.replicates)
     missing = 1 - found.draws / draws_bytes(piece, plan.settings)
