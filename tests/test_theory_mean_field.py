@@ -234,7 +234,7 @@ def test_tables_of_moments_are_the_moments(chosen):
 
 
 @pytest.mark.parametrize("name, sigma_w, sigma_b, text", [
-    ("relu", sqrt(2), 0.0, "every length is kept as it is, so no q is the fixed point; give the input's"),
+    ("relu", sqrt(2), 0.0, "every length stays as it is: each q is a fixed point, none in particular"),
     ("relu", sqrt(2), 0.1, "q grows by 0.01 a layer, so there is no fixed point"),
     ("relu", 1.6, 0.0, "q grows 1.28-fold a layer, so there is no fixed point"),
     ("gelu", 2.2, 0.0, "lengths grow without bound, so there is no fixed point; predict layer by layer"),
