@@ -1,127 +1,23 @@
 """What may stand at a key of a sweep: a value, a list, a range, or a name with parameters; as pydantic types.
 
 A type made here checks and normalises: an axis becomes a tuple of entries, each a value, a `Range` or a `Chosen`;
-`values` expands it. Messages are the harness's own, raised as `PydanticCustomError("plain", …)`.
+`values` expands it.
 """
 
 import inspect
 import math
-import re
-import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    WrapValidator,
-    create_model,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Discriminator, Field, Tag, create_model, model_validator
 
 from harness.problems import remedy, shown
+from harness.value_types import Schema, Strict, complaint, number, one_number_of, optional, whole, word
 
 MAX_STEPS = 10_000  # of one range
-LARGEST_WHOLE = 2**31 - 1
 
 Parameters = tuple[tuple[str, float], ...]
-
-
-class Strict(BaseModel):
-    """Unknown keys are refused; nothing changes afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def complaint(text: str) -> PydanticCustomError:
-    return PydanticCustomError("plain", "{text}", {"text": text})
-
-
-class _Schema:
-    """Changes what an annotated type looks like in the JSON Schema."""
-
-    def __init__(self, change: Callable[[dict], dict]):
-        self.change = change
-
-    def __get_pydantic_json_schema__(self, core_schema: Any, handler: Any) -> dict:
-        return self.change(handler(core_schema))
-
-
-# Values -------------------------------------------------------------------------------------------------------------
-
-
-def whole(what: str, at_least: int = 1, at_most: int = LARGEST_WHOLE) -> Any:
-    """A whole number (`1e3` is one, `true` is not); `what` it is, with its article."""
-
-    def check(value: object) -> int:
-        if not _is_number(value) or (at_least <= value <= at_most and value != int(value)):
-            raise complaint(f"{shown(value)} is not {what}; use a whole number, {at_least} or more{_several(value)}")
-        if value < at_least:
-            raise complaint(f"{shown(value)} is not {what}; use {at_least} or more")
-        if value > at_most:
-            raise complaint(f"{shown(value)} is too large for {what}; use {at_most} or less")
-        return int(value)
-
-    return Annotated[int, Field(ge=at_least, le=at_most), BeforeValidator(check)]
-
-
-def number(what: str, above: float | None = None, at_least: float | None = None) -> Any:
-    """A finite number, as a float; a negative zero becomes zero."""
-    bound = f" above {above:g}" if above is not None else f", {at_least:g} or more" if at_least is not None else ""
-
-    def check(value: object) -> float:
-        fits = _is_number(value) and abs(value) <= sys.float_info.max
-        if not fits or (above is not None and value <= above) or (at_least is not None and value < at_least):
-            raise complaint(f"{shown(value)} is not {what}; use a finite number{bound}{_several(value)}")
-        return float(value) + 0.0
-
-    return Annotated[float, Field(gt=above, ge=at_least), BeforeValidator(check)]
-
-
-def _several(value: object) -> str:
-    """For `1,2,3`, `1-10` and `range(1, 10)`: how more than one number is written."""
-    if not isinstance(value, str) or len(re.findall(r"[0-9]+", value)) < 2:
-        return ""
-    return "; a list is [1, 2, 3], a range {from: 1, to: 9, steps: 3}"
-
-
-def word(what: str, names: Collection[str]) -> Any:
-    """One of a few names."""
-
-    def check(value: object) -> object:
-        if not isinstance(value, str) or value not in names:
-            raise complaint(f"{shown(value)} is not {what}; {remedy(value, names)}")
-        return value
-
-    return Annotated[Literal[tuple(names)], BeforeValidator(check)]
-
-
-def one_number_of(what: str, allowed: tuple[float, ...]) -> Any:
-    """One of a few numbers, as `allowed` writes it: 1.0 becomes 1."""
-
-    def check(value: object) -> float:
-        for candidate in allowed:
-            if _is_number(value) and value == candidate:
-                return candidate
-        raise complaint(f"{shown(value)} is not {what}; {remedy(None, [str(a) for a in allowed])}")
-
-    return Annotated[Any, BeforeValidator(check), _Schema(lambda _: {"enum": list(allowed)})]
-
-
-def optional(value: Any) -> Any:
-    """The type, or null."""
-    return Annotated[value, WrapValidator(lambda given, check: None if given is None else check(given)),
-                     _Schema(lambda schema: {"anyOf": [schema, {"type": "null"}]})]  # fmt: skip
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
 
 
 # Ranges -------------------------------------------------------------------------------------------------------------
@@ -187,7 +83,7 @@ def plain_axis(entry: Any) -> Any:
 
     return Annotated[
         tuple[entry, ...], BeforeValidator(entries),
-        _Schema(lambda schema: {"anyOf": [schema["items"], {**schema, "minItems": 1}]})]  # fmt: skip
+        Schema(lambda schema: {"anyOf": [schema["items"], {**schema, "minItems": 1}]})]  # fmt: skip
 
 
 def numeric_axis(name: str, value: Any, nullable: bool = False) -> Any:
@@ -239,7 +135,7 @@ def choice_axis(what: str, table: Mapping[str, Callable]) -> Any:
         _union(kinds), Discriminator(lambda given: f"<{given['name'] if isinstance(given, dict) else given.name}>")
     ]
     names = {"enum": list(table), "description": f"{what.capitalize()} with its default parameters."}
-    return plain_axis(Annotated[union, BeforeValidator(named), _Schema(lambda schema: {"anyOf": [names, schema]})])
+    return plain_axis(Annotated[union, BeforeValidator(named), Schema(lambda schema: {"anyOf": [names, schema]})])
 
 
 def _union(kinds: list[Any]) -> Any:

@@ -1,18 +1,12 @@
 """The command line: parse, call, print."""
 
-import os
-import select
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.interrupts import end, interruptible, on_interrupt
 from harness.terminal import print_plan, print_table, print_verdicts, print_written, progress, say
 
 if TYPE_CHECKING:
@@ -54,7 +48,7 @@ def main() -> None:
     """Run the command line; an error the user can act on is its text on stderr and its exit code."""
     from harness.errors import HarnessError
 
-    _on_interrupt(_end)
+    on_interrupt(end)
     for stream in filter(None, (sys.stdout, sys.stderr)):
         stream.reconfigure(errors="replace")  # a terminal of another encoding gets ? for what it cannot show
     try:
@@ -97,7 +91,7 @@ def sweep(
         return
     if prepared.question:
         say(f"{prepared.question.path}: {prepared.question.sentence}")
-    with _interruptible():
+    with interruptible():
         _execute(prepared, where)
     print_written(prepared)
 
@@ -147,7 +141,7 @@ def verify(
     request = verification.Request(tuple(names or ()), size, seed, update_reference, out)
     outcomes = []
     for job in verification.jobs(request):
-        with _interruptible():
+        with interruptible():
             outcomes.append(verification.run(job, request, lambda prepared: _execute(prepared, where)))
         print_verdicts(job.title, outcomes[-1].verdicts)
         for line in verification.remarks(outcomes[-1]):
@@ -256,51 +250,3 @@ def _memory(text: str | None) -> int | None:
         return None if text is None else bytes_of(text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--memory") from None
-
-
-# Ctrl-C: only a sweep has work to put away; all else, the first second of imports too, ends where it is --------------
-
-
-GRACE = 3  # seconds for a sweep to put its work away
-
-
-def _end(*_: object) -> None:
-    print("interrupted", file=sys.stderr)
-    if sys.stderr.isatty():
-        print("\x1b[?25h", end="", file=sys.stderr, flush=True)  # the cursor, which a bar hides
-    os._exit(130)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    _on_interrupt(signal.default_int_handler)
-    _insist()
-    try:
-        yield
-    except KeyboardInterrupt:
-        _on_interrupt(signal.SIG_IGN)  # it ends: to a second one Python would answer by dying of it, with another code
-        say("interrupted; finished blocks are kept: run the same command again to go on", err=True)
-        raise typer.Exit(130) from None
-    finally:
-        _on_interrupt(_end)
-
-
-@cache
-def _insist() -> None:
-    """End on a second Ctrl-C, or some seconds after the first: Python hears neither inside of a long call into C."""
-    reads, writes = os.pipe()
-    os.set_blocking(writes, False)
-    signal.set_wakeup_fd(writes, warn_on_full_buffer=False)  # the C handler itself writes each signal's number there
-
-    def watch() -> None:
-        while os.read(reads, 1) != bytes([signal.SIGINT]):
-            pass
-        select.select([reads], [], [], GRACE)
-        _end()
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _on_interrupt(handler: Callable) -> None:
-    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # which a background job has
-        signal.signal(signal.SIGINT, handler)

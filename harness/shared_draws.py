@@ -40,23 +40,23 @@ class SharedDraws:
     def fan_in(self, k: int) -> int:
         return self.input_width if k == 0 else self.width
 
-    def lessened(self, fan_in: int) -> int:
-        """log2 of what the bases are divided by, 2^(about log2 √fan_in), so that products by them keep their size."""
+    def base_exponent(self, fan_in: int) -> int:
+        """Bases are held as draws · 2^−base_exponent, a power near 1/√fan_in, so that products keep their size."""
         return 0 if self.draws.family == "orthogonal" else round(log2(fan_in) / 2)
 
     def hidden(self, k: int) -> Array:
-        """Base of the hidden W[k], lessened: (replicates, 1, fan_in, width)."""
+        """Base of the hidden W[k], so held: (replicates, 1, fan_in, width)."""
         return self._once("hidden", self.draws.hidden, k, self.fan_in(k), self.width)
 
     def output(self, depth: int, output_width: int) -> Array:
-        """Base of an output layer's W, lessened: (replicates, 1, fan_in, output_width)."""
+        """Base of an output layer's W, so held: (replicates, 1, fan_in, output_width)."""
         return self._once("output", self.draws.output, depth, self.fan_in(depth - 1), output_width)
 
     def _once(self, name: str, draw, *key: int) -> Array:
         base = self._made.get((name, *key))
         if base is None:
             base = draw(*key)[:, None]
-            base *= 2.0 ** -self.lessened(base.shape[-2])
+            base *= 2.0 ** -self.base_exponent(base.shape[-2])
             if base.nbytes <= self.keep:
                 self.keep -= base.nbytes
                 self._made[name, *key] = base

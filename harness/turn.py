@@ -102,7 +102,7 @@ class Turn:
     def _put(self, sums: DownSums, endings: Sequence[Ending], lanes: list[int]) -> Callable:
         """How layers on the way down are summed, (slots, depths, layers)."""
         own = self._own(lanes)
-        if own == len(lanes) or self.one_falls:
+        if own == len(lanes):
             return partial(sums.put, slice(None))
         alone, shared = slice(0, own), slice(own, None)
         factors = stacked([self._factor(ending, lanes[shared]) for ending in endings])
@@ -122,7 +122,7 @@ class Turn:
     def _of_lanes(self, holds: Array, lanes: list[int]) -> Array:
         """What holds of each lane, given what holds of those that come down: of a sum, what holds of either part."""
         own = self._own(lanes)
-        if own == len(lanes) or self.one_falls:
+        if own == len(lanes):
             return holds
         either = np.repeat(holds[..., own:].any(axis=-1, keepdims=True), len(lanes) - own, axis=-1)
         return np.concatenate([holds[..., :own], either], axis=-1)
@@ -168,8 +168,9 @@ class Turn:
         if self.group.scales:
             added["log10_rms_outputs"] = gains.below + gains.each
             added["log10_grad_weights"] = gains.below + gains.above
+        none = np.zeros_like(gains.each)  # for all lanes, where one went up or came down
         for name, values in columns.items():
-            columns[name] = values + added.get(name, np.zeros_like(gains.each))
+            columns[name] = values + added.get(name, none)
 
     def _record(self, networks: Sequence[int], columns: dict[str, Array], log10_cost: Array,
                 fails: tuple[Array, Array, Array], slope_fails: Array) -> None:  # fmt: skip
@@ -196,7 +197,7 @@ class Turn:
         fans = base.shape[-2:]
         if fans not in self.weights:
             gain, exponent = split(self._gains(*fans), np.dtype(np.float64))
-            gain = (gain * 2.0 ** self.shared.lessened(fans[0])).astype(self.shared.dtype)
+            gain = (gain * 2.0 ** self.shared.base_exponent(fans[0])).astype(self.shared.dtype)
             self.weights[fans] = None if (gain == 1).all() else gain, exponent
         return Weights(base, *self.weights[fans])
 
@@ -207,7 +208,7 @@ class Turn:
     def _log_gains(self, ending: Ending, lanes: list[int]) -> Gains:
         fans = [(self.shared.fan_in(k), self.shared.width) for k in range(min(ending.depth, 2))]
         fans.append((self.shared.fan_in(ending.depth - 1), ending.output_width))
-        gains = [np.log2(self._gains(*fan)[lanes]) + self.shared.lessened(fan[0]) for fan in fans]
+        gains = [np.log2(self._gains(*fan)[lanes]) + self.shared.base_exponent(fan[0]) for fan in fans]
         return Gains(ending.depth, first=gains[0], inner=gains[-2], last=gains[-1])
 
     def _factor(self, ending: Ending, lanes: list[int]) -> Scaled:

@@ -124,19 +124,19 @@ PROCESSES = {
         f"{FAULTS}a_block_that_the_kernel_kills_for_lack_of_memory_is_named_while_the_rest_is_done",
     ),
     "Ctrl-C is heard by Python alone": (
-        "cli.py",
+        "interrupts.py",
         "    _insist()\n    try:\n",
         "    try:\n",
         f"{FAULTS}ctrl_c_ends_a_long_call_within_5_s_and_a_second_one_at_once",
     ),
     "a second Ctrl-C is left to Python as it ends": (
-        "cli.py",
-        "        _on_interrupt(signal.SIG_IGN)  #",
+        "interrupts.py",
+        "        on_interrupt(signal.SIG_IGN)  #",
         "        #",
         f"{FAULTS}a_second_ctrl_c_while_the_first_is_being_heard_changes_no_exit_code",
     ),
     "Ctrl-C with the exit code of a failure": (
-        "cli.py",
+        "interrupts.py",
         "        raise typer.Exit(130) from None\n",
         "        raise typer.Exit(1) from None\n",
         f"{CLI}ctrl_c_keeps_finished_blocks_and_leaves_no_process",
@@ -357,7 +357,7 @@ INPUT = {
         f"{ENEMIES}a_questions_file_is_run_in_the_users_own_checkout_and_its_path_is_printed",
     ),
     "an axis that evaluates": (
-        "axes.py",
+        "value_types.py",
         "    def check(value: object) -> int:\n",
         "    def check(value: object) -> int:\n        value = eval(value) if isinstance(value, str) else value\n",
         f"{ENEMIES}names_come_from_tables_and_expressions_are_not_evaluated",

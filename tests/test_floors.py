@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "harness"
 FLOORS = {
     "__main__": 7,
     "cli": 6,
+    "interrupts": 5.9,
     "terminal": 5.8,
     "catalogue": 5,
     "diff": 5,
@@ -46,6 +47,7 @@ FLOORS = {
     "remote": 2.5,
     "neurons": 2.5,
     "axes": 2,
+    "value_types": 1.5,
     "environment": 2,
     "backprop": 2,
     "data": 2,

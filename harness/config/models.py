@@ -9,10 +9,11 @@ from pydantic import BeforeValidator, Field, PrivateAttr, TypeAdapter, WithJsonS
 
 from harness import axes, grid
 from harness.activations import ACTIVATIONS
-from harness.axes import Strict, choice_axis, complaint, number, numeric_axis, optional, plain_axis, whole, word
+from harness.axes import choice_axis, numeric_axis, plain_axis
 from harness.data import SUFFIXES, DataSpec
 from harness.inits import INITS
 from harness.problems import remedy, shown
+from harness.value_types import Strict, complaint, number, optional, whole, word
 
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # folders Windows cannot make
 _FOLDER = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?"

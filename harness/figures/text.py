@@ -1,6 +1,5 @@
 """Texts of a figure: labels that come from configs made harmless, numbers, and how many draws died."""
 
-import textwrap
 from functools import cache
 
 import numpy as np
@@ -54,10 +53,6 @@ def numbers(values) -> list[str]:
         if len(set(texts)) >= distinct:
             break
     return texts
-
-
-def wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width) or []
 
 
 def draws(networks: pd.DataFrame) -> str:
