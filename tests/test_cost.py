@@ -84,8 +84,8 @@ def test_a_sweep_takes_as_long_as_was_said(what, monkeypatch):
     monkeypatch.setattr(time, "perf_counter", time.process_time)
     specs, batch, replicates = CASES[what]
     planned = plan(specs, settings(batch=batch), replicates)
-    said, took = estimate.seconds(planned, 1), seconds(planned)
-    assert took / 2 < said < 2 * took
+    said = sorted(estimate.seconds(planned, 1) / seconds(planned) for _ in range(3))[1]  # the median: a load passes
+    assert 1 / 2 < said < 2
 
 
 @pytest.mark.slow
@@ -94,7 +94,7 @@ def test_unlike_blocks_are_set_against_each_other_rightly():
     rates = {}
     for what, (specs, batch, replicates) in CASES.items():
         planned = plan(specs, settings(batch=batch), replicates)
-        rates[what] = sum(block.work for block in planned.blocks) / seconds(planned)
+        rates[what] = sum(block.work for block in planned.blocks) / sorted(seconds(planned) for _ in range(3))[1]
     assert max(rates.values()) < 4 * min(rates.values()), rates
 
 
