@@ -12,7 +12,7 @@ Source: Rumelhart, Hinton & Williams 1986.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -27,39 +27,50 @@ LINEAR = {np.dtype(np.float64): -80, np.dtype(np.float32): -45}
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer on the way up: what W[k−1] and b[k−1] give, r[k] and phi'(z[k])."""
+    """A layer on the way up: what W[k−1] and b[k−1] give, r[k] and phi'(z[k]). Or, on a leading axis, several of them."""
 
     r: Scaled  # (replicates, lanes, batch, fan_out)
     slope: Array  # phi'(z[k]), the same shape; of booleans where it is only ever 0 or 1
     silent: Array | None  # where a unit passes no gradient; None where that cannot be
-    overflows: Array | None  # (replicates, lanes): the value is beyond the number format, and r has been set to 0
-    underflows: Array | None  # (replicates, lanes): no value is 0, but all are below the number format
+    overflows: Array | None = None  # (replicates, lanes): the value is beyond the number format, r has been set to 0
+    underflows: Array | None = None  # (replicates, lanes): no value is 0, but all are below the number format
+
+    @classmethod
+    def empty(cls, activation: Activation, dtype: np.dtype, *shape: int) -> "Layer":
+        """Room for what `layer_forward` fills."""
+        r = Scaled(np.empty(shape, dtype), np.zeros(shape[:-2], dtype=np.int64))
+        silent = np.empty(shape, dtype=bool) if activation.silent else None
+        return cls(r, np.empty(shape, activation.slope_dtype(dtype)), silent)
+
+    def __getitem__(self, which: int | slice | None) -> "Layer":
+        return Layer(self.r[which], self.slope[which], None if self.silent is None else self.silent[which])
 
 
 @dataclass(frozen=True)
-class BackwardLayer:
-    """A layer on the way down, with everything the measures need. Leading axis: the networks' depths."""
+class BackwardLayers:
+    """Consecutive layers on the way down, with everything the measures need. Leading axes: layers, the lowest first;
+    depths of the networks.
+    """
 
-    r_below: Scaled  # r[k−1], (1, replicates, lanes, batch, fan_in): the same for all depths
-    delta: Scaled  # ∂C/∂z[k], (depths, replicates, lanes, batch, fan_out)
-    largest: Array  # magnitude in delta's mantissa, (depths, replicates, lanes)
-    grad_below: Scaled  # ∂C/∂r[k−1], (depths, replicates, lanes, batch, fan_in)
-    underflows: Array | None  # (depths, replicates, lanes): phi' is not 0, but below the number format
+    r_below: Scaled  # r[k−1], (layers, 1, replicates, lanes, batch, fan_in): the same for all depths
+    delta: Scaled  # ∂C/∂z[k], (layers, depths, replicates, lanes, batch, fan_out)
+    largest: Array  # magnitude in delta's mantissa, (layers, depths, replicates, lanes)
+    grad_below: Scaled  # ∂C/∂r[k−1], (layers, depths, replicates, lanes, batch, fan_in)
+    underflows: Array  # (layers, depths, replicates, lanes): phi' is not 0, but below the number format
 
-    def some(self, lanes: slice) -> "BackwardLayer":
+    def some(self, lanes: slice) -> "BackwardLayers":
         """Of those lanes alone; `r_below` stays, which is theirs or serves all."""
-        underflows = None if self.underflows is None else self.underflows[..., lanes]
-        delta, grad_below = self.delta.some(lanes), self.grad_below.some(lanes)
-        return BackwardLayer(self.r_below, delta, self.largest[..., lanes], grad_below, underflows)
+        largest, underflows = self.largest[..., lanes], self.underflows[..., lanes]
+        return BackwardLayers(self.r_below, self.delta.some(lanes), largest, self.grad_below.some(lanes), underflows)
 
 
-def layer_forward(r: Scaled, W: Weights, b: Scaled | None, activation: Activation) -> Layer:
-    """One layer up: z = r @ W + b, then phi(z) and phi'(z)."""
+def layer_forward(r: Scaled, W: Weights, b: Scaled | None, activation: Activation, room: Layer) -> Layer:
+    """One layer up: z = r @ W + b, then phi(z) and phi'(z), in `room`."""
     z = r @ W + b
-    return activate(z, activation)
+    return activate(z, activation, room)
 
 
-def activate(z: Scaled, activation: Activation) -> Layer:
+def activate(z: Scaled, activation: Activation, room: Layer) -> Layer:
     """phi and phi' of z, evaluated at z itself but for the part of its exponent that phi passes on unchanged."""
     if activation.homogeneous:
         carried = z.exponent
@@ -69,21 +80,22 @@ def activate(z: Scaled, activation: Activation) -> Layer:
         carried = np.zeros_like(z.exponent)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # what overflows is reported, not warned of
         at = shifted(z.mantissa, z.exponent - carried)
-        r = Scaled(activation.value(at), carried)
-        slope = activation.slope(at)
-        silent = activation.silent(at) if activation.silent else None
-        if r.is_ordinary:
-            return Layer(r, slope, silent, None, None)
-        finite = np.isfinite(r.largest)
+        activation.fill(at, room.r.mantissa, room.slope)
+        if activation.silent:
+            activation.silent(at, room.silent)
+        r = Scaled(room.r.mantissa, carried)
+        finite = r.is_ordinary or np.isfinite(r.largest)
     overflows = underflows = None
-    if silent is None and not r.largest.all():
-        underflows = (r.largest == 0) & ((z.largest > 0) | (not activation.vanishes_at_zero))
-    if not finite.all():
-        overflows = ~finite
-        value = np.where(overflows[..., None, None], 0, r.mantissa)
-        slope = np.where(overflows[..., None, None], 0, slope)
-        r = Scaled(value, carried)
-    return Layer(r.normalised(), slope, silent, overflows, underflows)
+    if not r.is_ordinary:
+        if not activation.silent and not r.largest.all():
+            underflows = (r.largest == 0) & ((z.largest > 0) | (not activation.vanishes_at_zero))
+        if not finite.all():
+            overflows = ~finite
+            r.mantissa[overflows] = room.slope[overflows] = 0
+            r = Scaled(r.mantissa, carried)
+        r = r.normalised()
+    room.r.exponent[...] = r.exponent
+    return Layer(r, room.slope, room.silent, overflows, underflows)
 
 
 def cost_gradient(r: Scaled, y: Scaled, cost: str) -> tuple[Array, Scaled]:
@@ -101,12 +113,21 @@ def cost_gradient(r: Scaled, y: Scaled, cost: str) -> tuple[Array, Scaled]:
     return Scaled(total, products.exponent).log10_norm - log10_of(batch), start * (1 / batch)
 
 
-def layer_backward(grad_r: Scaled, layer: Layer, W: Weights, r_below: Scaled) -> BackwardLayer:
-    """One layer down: equations (1) and (2); equation (3) is `weight_gradient` of what this returns."""
-    delta, underflows = times_slope(grad_r, layer.slope, can_be_zero=layer.silent is not None)  # (1)
-    grad_below = delta @ W.T  # (2)
-    r_below = Scaled(r_below.mantissa[None], r_below.exponent[None])
-    return BackwardLayer(r_below, delta, delta.largest, grad_below, underflows)
+def layers_backward(grad_r: Scaled, layers: Sequence[Layer], weights: Callable[[int], Weights],
+                    r_below: Scaled) -> BackwardLayers:  # fmt: skip
+    """Down several layers, the last of them first: equations (1) and (2) of each; `weights(i)` leads to the i-th.
+
+    Equation (3) is `weight_gradient` of what this returns.
+    """
+    shape = len(layers), *grad_r.mantissa.shape
+    delta = Scaled(np.empty(shape, grad_r.mantissa.dtype), np.empty(shape[:-2], dtype=np.int64))
+    grad_below = Scaled(np.empty((*shape[:-1], r_below.mantissa.shape[-1]), grad_r.mantissa.dtype), delta.exponent)
+    largest, underflows = np.empty(shape[:-2]), np.zeros(shape[:-2], dtype=bool)
+    for i in reversed(range(len(layers))):
+        ours = times_slope(grad_r, layers[i], delta.mantissa[i], underflows[i])  # (1)
+        grad_r = ours.times(weights(i).T, out=grad_below.mantissa[i])  # (2)
+        delta.exponent[i], largest[i] = ours.exponent, ours.largest
+    return BackwardLayers(r_below[:, None], delta, largest, grad_below, underflows)
 
 
 def weight_gradient(r_below: Scaled, delta: Scaled) -> Scaled:
@@ -114,23 +135,25 @@ def weight_gradient(r_below: Scaled, delta: Scaled) -> Scaled:
     return Scaled(r_below.mantissa.swapaxes(-1, -2) @ delta.mantissa, r_below.exponent + delta.exponent)
 
 
-def times_slope(grad_r: Scaled, slope: Array, can_be_zero: bool) -> tuple[Scaled, Array | None]:
-    """Equation (1), delta = ∂C/∂r * phi'(z), normalised; and where phi' is lost to underflow although it is not 0."""
-    delta = grad_r * slope.astype(grad_r.mantissa.dtype, copy=False)
-    if can_be_zero or delta.is_ordinary:
-        return delta.normalised(), None
-    risky = (delta.largest < RISKY[delta.mantissa.dtype]) & (grad_r.largest > 0)
+def times_slope(grad_r: Scaled, layer: Layer, delta: Array, underflows: Array) -> Scaled:
+    """Equation (1), delta = ∂C/∂r * phi'(z), normalised, in `delta`; and in `underflows`, where phi' is lost to
+    underflow although it is not 0.
+    """
+    slope = layer.slope.astype(delta.dtype, copy=False)
+    product = Scaled(np.multiply(grad_r.mantissa, slope, out=delta), grad_r.exponent)
+    if layer.silent is not None or product.is_ordinary:
+        return product.normalised()
+    risky = (product.largest < RISKY[delta.dtype]) & (grad_r.largest > 0)
     if not any_of(risky):
-        return delta.normalised(), None
-    underflows = np.zeros(delta.exponent.shape, dtype=bool)
-    mantissa, exponent = delta.mantissa, delta.exponent.copy()
-    slope = np.broadcast_to(slope, mantissa.shape)[risky]
+        return product.normalised()
+    exponent = grad_r.exponent.copy()
+    slope = np.broadcast_to(slope, delta.shape)[risky]
     underflows[risky] = (np.abs(slope) < np.finfo(slope.dtype).tiny).any(axis=(-2, -1))
     top, shift = normalised(slope, np.zeros(len(slope), dtype=np.int64))  # exact: no slope is subnormal
-    mantissa[risky] = grad_r.mantissa[risky] * top
+    delta[risky] = grad_r.mantissa[risky] * top
     exponent[risky] += shift
-    mantissa[underflows] = 0
-    return Scaled(mantissa, exponent).normalised(), underflows
+    delta[underflows] = 0
+    return Scaled(delta, exponent).normalised()
 
 
 @dataclass(frozen=True)
@@ -143,28 +166,53 @@ class Head:
     W: Weights  # W[depth − 1]
 
 
-def backward(x: Scaled, hidden: Sequence[Layer], heads: Sequence[Head],
-             weights: Callable[[int], Weights]) -> Iterator[tuple[int, int, BackwardLayer]]:  # fmt: skip
+@dataclass(frozen=True)
+class Hidden:
+    """The hidden layers on the way up, so many to a stretch of memory: what is below consecutive ones is one array."""
+
+    at_once: int
+    stretches: list[Layer] = field(default_factory=list)
+
+    def __getitem__(self, k: int) -> Layer:
+        """Layer k, from 1."""
+        return self.stretches[(k - 1) // self.at_once][(k - 1) % self.at_once]
+
+    def outputs(self, low: int, high: int) -> Scaled:
+        """r[low] … r[high] of one stretch, (layers, replicates, lanes, batch, width)."""
+        first = (low - 1) % self.at_once
+        return self.stretches[(low - 1) // self.at_once].r[first : first + high - low + 1]
+
+    def runs(self, top: int, end: int, at_once: int) -> Iterator[tuple[int, int]]:
+        """Layers from the top one down to `end` as (lowest, highest), so many at once, with one array below them."""
+        while top >= end:
+            low = max(end, top - at_once + 1, (top - 2) // self.at_once * self.at_once + 2)
+            yield low, top
+            top = low - 1
+
+
+def backward(x: Scaled, hidden: Hidden, heads: Sequence[Head], weights: Callable[[int], Weights],
+             at_once: Callable[[int], int] = lambda depths: 1) -> Iterator[tuple[int, int, BackwardLayers]]:  # fmt: skip
     """From the outputs of all heads (deepest first) down to the input, as lanes of one array.
 
-    `weights(k)` gives the hidden W[k]. Yields (k, first head, layer): at an output layer one head alone, at a hidden
-    one all heads that are deeper.
+    `weights(k)` gives the hidden W[k]. Yields (lowest k, first head, layers): an output layer of one head alone, hidden
+    ones of all heads that are deeper, as many as `at_once` says for so many depths.
     """
-    outputs = [x, *(layer.r for layer in hidden)]
+
+    def below(low: int, high: int) -> Scaled:
+        return hidden.outputs(low - 1, high - 1) if low > 1 else x[None]
+
     arrived: list[Scaled] = []
-    waiting = list(heads)
-    for k in range(heads[0].depth, 0, -1):
-        if k < heads[0].depth:
-            joined = concatenated(arrived)
-            layer = layer_backward(joined, hidden[k - 1], weights(k - 1), outputs[k - 1])
-            yield k, 0, layer
-            arrived = [layer.grad_below]
-        while waiting and waiting[0].depth == k:
-            head = waiting.pop(0)
-            start = Scaled(head.grad_r.mantissa[None], head.grad_r.exponent[None])
-            layer = layer_backward(start, head.layer, head.W, outputs[k - 1])
-            yield k, len(heads) - len(waiting) - 1, layer
-            arrived.append(layer.grad_below)
+    for j, head in enumerate(heads):
+        k = head.depth
+        layers = layers_backward(head.grad_r[None], [head.layer], lambda _, W=head.W: W, below(k, k))
+        yield k, j, layers
+        grad_r = concatenated([*arrived, layers.grad_below[0]])
+        for low, high in hidden.runs(k - 1, heads[j + 1].depth if j + 1 < len(heads) else 1, at_once(j + 1)):
+            passed = [hidden[k] for k in range(low, high + 1)]
+            layers = layers_backward(grad_r, passed, lambda i, low=low: weights(low + i - 1), below(low, high))
+            yield low, 0, layers
+            grad_r = layers.grad_below[0]
+        arrived = [grad_r]
 
 
 def concatenated(parts: Sequence[Scaled], axis: int = 0) -> Scaled:

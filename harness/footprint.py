@@ -71,7 +71,7 @@ def some(block: Block, replicates: int) -> Block:
 def lane_state(group: Group, block: Block, settings: Settings) -> int:
     """Forward state of one lane over all replicates: of each layer r[k], phi'(z[k]) and silent units."""
     itemsize = np.dtype(settings.dtype).itemsize
-    slope = group.activation.slope(np.zeros(1, settings.dtype)).itemsize
+    slope = group.activation.slope_dtype(np.dtype(settings.dtype)).itemsize
     batch, width = settings.data.batch, block.specs[0].width
     layer = batch * width * (itemsize + slope + (group.activation.silent is not None))
     return len(block.replicates) * group.endings[0].depth * layer

@@ -21,6 +21,7 @@ NOTHING = -(2**40)  # exponent of a lane that is exactly zero: under that of any
 KEPT = 8  # a lane whose largest magnitude is within 2^±KEPT of 1 is left as it is: its squares are safe in float32 too
 SMALL, LARGE = 2.0 ** (-KEPT - 1), 2.0**KEPT  # what frexp gives an exponent of −KEPT … KEPT
 RISKY = {np.dtype(np.float64): 2.0**-900, np.dtype(np.float32): 2.0**-90}  # a smaller sum of squares may have lost some
+COPIED = 2**16  # bytes: a transpose to which BLAS is half as fast again if it lies in memory as it is read
 CANCELLED = 2.0**-8  # a sum this small beside the sum of its magnitudes has lost 8 bits
 
 
@@ -31,9 +32,16 @@ class Scaled:
     mantissa: Array
     exponent: Array
 
+    def __getitem__(self, which: int | slice | tuple | None) -> Scaled:
+        """Of those lanes alone, by leading axes."""
+        return Scaled(self.mantissa[which], self.exponent[which])
+
     def __matmul__(self, W: Weights) -> Scaled:
+        return self.times(W)
+
+    def times(self, W: Weights, out: Array | None = None) -> Scaled:
         """Each lane's product is a BLAS call of its own, so a lane's bits do not depend on its neighbours."""
-        product = self.mantissa @ W.base
+        product = np.matmul(self.mantissa, W.base, out=out)
         if W.gain is None:
             return Scaled(product, self.exponent)
         product *= W.gain[:, None, None]
@@ -129,7 +137,10 @@ class Weights:
 
     @property
     def T(self) -> Weights:
-        return Weights(self.base.swapaxes(-1, -2), self.gain, self.exponent)
+        """Where it is small as a copy, which small products are faster with."""
+        base = self.base.swapaxes(-1, -2)
+        small = base.shape[-1] * base.shape[-2] * base.itemsize <= COPIED
+        return Weights(np.ascontiguousarray(base) if small else base, self.gain, self.exponent)
 
 
 def base_alone(base: Array) -> Weights:
@@ -148,13 +159,6 @@ def split(numbers: Array, dtype: np.dtype) -> tuple[Array, Array]:
 def scaled(values: Array) -> Scaled:
     """An ordinary array (…, batch, width) as a scaled one."""
     return Scaled(values.copy(), np.zeros(values.shape[:-2], dtype=np.int64)).normalised()
-
-
-def stacked(parts: Sequence[Array] | Sequence[Scaled]) -> Array | Scaled:
-    """Arrays of several layers as one, (layers, …): where there is one, a view of it."""
-    if isinstance(parts[0], Scaled):
-        return Scaled(stacked([a.mantissa for a in parts]), stacked([a.exponent for a in parts]))
-    return np.stack(parts) if len(parts) > 1 else parts[0][None]
 
 
 def flat(array: Array) -> Array:

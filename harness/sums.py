@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.backprop import BackwardLayer, Layer
+from harness.backprop import BackwardLayers, Layer
 from harness.gram import weight_gradient_squares
-from harness.scaled import CANCELLED, Scaled, any_of, count, flat, largest, stacked
+from harness.scaled import CANCELLED, Scaled, any_of, count, flat, largest
 from harness.superposition import superposed, superposed_squares, superposed_weight_gradient_squares
 
 Array = np.ndarray
@@ -64,23 +64,21 @@ class UpSums:
         self.slope_total, self.slope_squares = np.zeros(shape), Squares(*shape)  # phi'(z[k])
         self.saturated, self.silent = np.zeros(shape), np.zeros(shape)  # (unit, sample) pairs; share of units
 
-    def put(self, slots: slice, layers: Sequence[Layer], weights: Sequence[Array]) -> None:
-        """Consecutive layers, and `base_squares` of the W that lead to them."""
+    def put(self, slots: slice, layers: Layer, weights: Sequence[Array]) -> None:
+        """Consecutive layers, (layers, replicates, lanes, …), and `base_squares` of the W that lead to them."""
         self.weights[slots] = weights
-        self.outputs.put_samples(slots, stacked([layer.r for layer in layers]))
-        slope = stacked([layer.slope for layer in layers])
+        self.outputs.put_samples(slots, layers.r)
+        slope = layers.slope
         if slope.dtype == bool:
             self.slope_total[slots] = ones = count(flat(slope))
             self.slope_squares.put(slots, ones, 0)
             self.saturated[slots] = self.slopes - ones
         else:
-            self.slope_total[slots] = np.add.reduce(flat(slope), axis=-1, dtype=np.float64)
-            exponent = np.zeros(slope.shape[:-2], dtype=np.int64)
-            self.slope_squares.put(slots, *Scaled(slope, exponent).safe_squares)
+            self.slope_total[slots] = np.add.reduce(np.add.reduce(slope, axis=-1), axis=-1, dtype=np.float64)
+            self.slope_squares.put(slots, *Scaled(slope, np.zeros_like(layers.r.exponent)).safe_squares)
             self.saturated[slots] = count(flat(np.abs(slope) < SATURATED * self.slope_bound))
-        if layers[0].silent is not None:
-            silent = stacked([layer.silent for layer in layers])
-            self.silent[slots] = count(np.logical_and.reduce(silent, axis=-2)) / silent.shape[-1]
+        if layers.silent is not None:
+            self.silent[slots] = count(np.logical_and.reduce(layers.silent, axis=-2)) / slope.shape[-1]
 
 
 class DownSums:
@@ -96,15 +94,15 @@ class DownSums:
         """∂C/∂r[depth] of the networks that end there."""
         self.grad_r.put((depth, place), *grad_r.safe_squares)
 
-    def put(self, lanes: slice, slots: slice, depths: slice, layers: BackwardLayer) -> None:
-        """Consecutive layers of as many depths, the lowest first: what `joined` returns."""
+    def put(self, lanes: slice, slots: slice, depths: slice, layers: BackwardLayers) -> None:
+        """Consecutive layers of as many depths."""
         where = slots, depths, slice(None), lanes
         self.delta.put_samples(where, layers.delta)
         self.largest[where] = layers.largest
         self.grad_r.put(where, *layers.grad_below.safe_squares)
         self.grad_weights.put(where, *weight_gradient_squares(layers.r_below, layers.delta))
 
-    def put_superposed(self, lanes: slice, slots: slice, depths: slice, layers: BackwardLayer, factor: Scaled) -> None:
+    def put_superposed(self, lanes: slice, slots: slice, depths: slice, layers: BackwardLayers, factor: Scaled) -> None:
         """The same of lanes that started from α·a + b, given those two that started from a and from b."""
         where = slots, depths, slice(None), lanes
         delta = superposed(layers.delta, factor)
@@ -113,12 +111,6 @@ class DownSums:
         self.grad_r.put(where, *superposed_squares(layers.grad_below, factor))
         squares = superposed_weight_gradient_squares(layers.r_below, layers.delta, factor, delta)
         self.grad_weights.put(where, *squares)
-
-
-def joined(layers: Sequence[BackwardLayer]) -> BackwardLayer:
-    """Layers of one shape, (layers, depths, …)."""
-    arrays = zip(*((layer.r_below, layer.delta, layer.largest, layer.grad_below) for layer in layers), strict=True)
-    return BackwardLayer(*map(stacked, arrays), underflows=None)
 
 
 def base_squares(base: Array) -> Array:

@@ -1,18 +1,18 @@
 """Lanes of one group on their way up and down together, and what is recorded of them."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 
-from harness.activations import ACTIVATIONS
-from harness.backprop import BackwardLayer, Head, Layer, backward, concatenated, cost_gradient, layer_forward
+from harness.activations import ACTIVATIONS, Activation
+from harness.backprop import BackwardLayers, Head, Hidden, Layer, backward, concatenated, cost_gradient, layer_forward
 from harness.fails import Fails
 from harness.lanes import Block, Ending, Gains, Group, Settings
 from harness.measures import BACKWARD, FORWARD
-from harness.scaled import Scaled, Weights, base_alone, scaled, split, stacked
+from harness.scaled import Scaled, Weights, any_of, base_alone, scaled, split
 from harness.shared_draws import SharedDraws
-from harness.sums import DownSums, UpSums, base_squares, joined
+from harness.sums import DownSums, UpSums, base_squares
 from harness.tables import OK, Records
 
 Array = np.ndarray
@@ -58,21 +58,20 @@ class Turn:
     def _ascend(self) -> None:
         inputs, _ = self.shared.batch(self.group.endings[0].output_width)
         self.x = r = self._over_lanes(scaled(inputs), self.rising)
-        self.hidden: list[Layer] = []
         self.fails = Fails((self.replicates, self.rising), self.settings.data.batch)
         depth = self.group.endings[0].depth - 1
-        sums = self._up_sums(depth, self.shared.width)
-        at_once = max(1, SUMMED // (flight(self.shared.block, self.settings) * self.rising))
-        for first in range(0, depth, at_once):
-            squares = []
-            for k in range(first, min(first + at_once, depth)):
+        sums, self.hidden = self._up_sums(depth, self.shared.width), Hidden(self._at_once(self.rising))
+        for first in range(0, depth, self.hidden.at_once):
+            slots = range(first, min(first + self.hidden.at_once, depth))
+            squares, room = [], self._room(len(slots), self.shared.width)
+            for i, k in enumerate(slots):
                 base = self.shared.hidden(k)
                 squares.append(base_squares(base))
-                layer = layer_forward(r, self._weights(base), self._bias(k), self.group.activation)
-                r = layer.r
-                self.hidden.append(layer)
+                layer = layer_forward(r, self._weights(base), self._bias(k), self.group.activation, room[i])
                 self.fails.note(layer, k + 1)
-            sums.put(slice(first, len(self.hidden)), self.hidden[first:], squares)
+                r = layer.r
+            sums.put(slice(slots.start, slots.stop), room, squares)
+            self.hidden.stretches.append(room)
         self.forward = {name: measure(sums) for name, measure in FORWARD.items()}
 
     def _descend(self, lanes: list[int], places: range) -> None:
@@ -85,13 +84,14 @@ class Turn:
         for j, (head, grad_r) in enumerate(zip(heads, grads, strict=True)):
             sums.start(j, head.depth, grad_r)
         put = self._put(sums, endings, lanes)
-        passes = backward(self.x, self.hidden, heads, lambda k: base_alone(self.shared.hidden(k)))
-        for lowest, depths, layers in together(passes, shape[1]):
-            put(slice(lowest - 1, lowest - 1 + len(layers)), depths, joined(layers))
-            for k, layer in enumerate(layers, start=lowest):
-                if layer.underflows is not None:
+        for lowest, place, layers in backward(self.x, self.hidden, heads, lambda k: base_alone(self.shared.hidden(k)),
+                                              lambda depths: self._at_once(depths * shape[1])):  # fmt: skip
+            at, depths = lowest - 1, slice(place, place + layers.largest.shape[1])
+            put(slice(at, at + len(layers.largest)), depths, layers)
+            if any_of(layers.underflows):
+                for k, underflows in enumerate(layers.underflows, start=lowest):
                     lost = slope_fails[depths]
-                    np.maximum(lost, k, out=lost, where=self._of_lanes(layer.underflows, lanes))
+                    np.maximum(lost, k, out=lost, where=self._of_lanes(underflows, lanes))
         falling = {name: measure(sums) for name, measure in BACKWARD.items()}
         for j, (place, head, log10_cost) in enumerate(zip(places, heads, costs, strict=True)):
             columns = self._columns(head, {name: values[: head.depth, j] for name, values in falling.items()})
@@ -105,13 +105,13 @@ class Turn:
         if own == len(lanes):
             return partial(sums.put, slice(None))
         alone, shared = slice(0, own), slice(own, None)
-        factors = stacked([self._factor(ending, lanes[shared]) for ending in endings])
+        factors = [self._factor(ending, lanes[shared]) for ending in endings]
+        factors = Scaled(np.stack([f.mantissa for f in factors]), np.stack([f.exponent for f in factors]))
 
-        def put(slots: slice, depths: slice, layers: BackwardLayer) -> None:
+        def put(slots: slice, depths: slice, layers: BackwardLayers) -> None:
             if own:
                 sums.put(alone, slots, depths, layers.some(alone))
-            factor = Scaled(factors.mantissa[depths], factors.exponent[depths])
-            sums.put_superposed(shared, slots, depths, layers.some(shared), factor)
+            sums.put_superposed(shared, slots, depths, layers.some(shared), factors[depths])
 
         return put
 
@@ -129,10 +129,11 @@ class Turn:
 
     def _head(self, ending: Ending, lanes: list[int]) -> tuple[Head, Array, Scaled]:
         """The output layer of the networks of one ending, with what comes down from it; log10 cost; their ∂C/∂r[L]."""
-        below = self.hidden[ending.depth - 2].r if ending.depth > 1 else self.x
+        below = self.hidden[ending.depth - 1].r if ending.depth > 1 else self.x
         activation = self.group.activation if ending.output == "activation" else ACTIVATIONS["linear"]()
         base = self.shared.output(ending.depth, ending.output_width)
-        layer = layer_forward(below, self._weights(base), self._bias(ending), activation)
+        room = self._room(1, ending.output_width, activation)[0]
+        layer = layer_forward(below, self._weights(base), self._bias(ending), activation, room)
         r = layer.r * self._factor(ending, lanes) if self.group.scales else layer.r
         _, targets = self.shared.batch(ending.output_width)
         y = self._over_lanes(scaled(targets), r.exponent.shape[1])
@@ -148,10 +149,19 @@ class Turn:
     def _columns(self, head: Head, falling: dict[str, Array]) -> dict[str, Array]:
         """Every measure of the networks of one head, (depth, replicates, lanes that went up, or came down)."""
         sums = self._up_sums(1, head.W.base.shape[-1])
-        sums.put(slice(0, 1), [head.layer], [base_squares(head.W.base)])
+        sums.put(slice(0, 1), head.layer[None], [base_squares(head.W.base)])
         rising = {name: np.concatenate([self.forward[name][: head.depth - 1], measure(sums)])
                   for name, measure in FORWARD.items()}  # fmt: skip
         return falling | rising
+
+    def _room(self, layers: int, units: int, activation: Activation | None = None) -> Layer:
+        """For layers on the way up, of the group's activation if it is not said."""
+        shape = layers, self.replicates, self.rising, self.settings.data.batch, units
+        return Layer.empty(activation or self.group.activation, self.shared.dtype, *shape)
+
+    def _at_once(self, lanes: int) -> int:
+        """Layers that are summed together."""
+        return max(1, SUMMED // (flight(self.shared.block, self.settings) * lanes))
 
     def _up_sums(self, layers: int, units: int) -> UpSums:
         slopes = units * self.settings.data.batch
@@ -236,26 +246,3 @@ class Turn:
         shape = (self.replicates, lanes, *a.mantissa.shape[-2:])
         mantissa = np.ascontiguousarray(np.broadcast_to(a.mantissa[:, None], shape))
         return Scaled(mantissa, np.broadcast_to(a.exponent[:, None], shape[:2]).copy())
-
-
-def together(passes: Iterable[tuple[int, int, BackwardLayer]],
-             lanes: int) -> Iterator[tuple[int, slice, list[BackwardLayer]]]:  # fmt: skip
-    """Consecutive layers of one shape, as many at a time as make SUMMED bytes: (the lowest, depths, lowest first).
-
-    `lanes` are those of which sums are taken, which may be more than come down.
-    """
-    waiting: list[tuple[tuple, int, BackwardLayer]] = []
-    for k, first, layer in passes:
-        delta = layer.delta.mantissa
-        size = delta.nbytes // delta.shape[-3] * lanes
-        alike = first, delta.shape, layer.r_below.mantissa.shape, layer.grad_below.mantissa.shape
-        if waiting and (alike != waiting[0][0] or size * (len(waiting) + 1) > SUMMED):
-            yield _lowest_first(waiting)
-            waiting = []
-        waiting.append((alike, k, layer))
-    yield _lowest_first(waiting)
-
-
-def _lowest_first(waiting: list[tuple[tuple, int, BackwardLayer]]) -> tuple[int, slice, list[BackwardLayer]]:
-    (first, shape, *_), lowest, _ = waiting[-1]
-    return lowest, slice(first, first + shape[0]), [layer for *_, layer in reversed(waiting)]
