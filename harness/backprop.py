@@ -22,7 +22,7 @@ from harness.scaled import RISKY, Scaled, Weights, any_of, log10_of, normalised,
 Array = np.ndarray
 
 # Under 2^LINEAR every activation that vanishes at 0 is positively homogeneous to the last bit: phi(z) = phi'(0±)·z.
-LINEAR = {np.dtype(np.float64): -80, np.dtype(np.float32): -45}
+LINEAR = {np.dtype(np.float64): -120, np.dtype(np.float32): -60}
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def layers_backward(grad_r: Scaled, layers: Sequence[Layer], weights: Callable[[
         ours = times_slope(grad_r, layers[i], delta.mantissa[i], underflows[i])  # (1)
         grad_r = ours.times(weights(i).T, out=grad_below.mantissa[i])  # (2)
         delta.exponent[i], largest[i] = ours.exponent, ours.largest
-    return BackwardLayers(r_below[:, None], delta, largest, grad_below, underflows)
+    return BackwardLayers(r_below, delta, largest, grad_below, underflows)
 
 
 def weight_gradient(r_below: Scaled, delta: Scaled) -> Scaled:
@@ -191,28 +191,30 @@ class Hidden:
 
 
 def backward(x: Scaled, hidden: Hidden, heads: Sequence[Head], weights: Callable[[int], Weights],
-             at_once: Callable[[int], int] = lambda depths: 1) -> Iterator[tuple[int, int, BackwardLayers]]:  # fmt: skip
-    """From the outputs of all heads (deepest first) down to the input, as lanes of one array.
+             together: int = 1) -> Iterator[tuple[int, int, BackwardLayers]]:  # fmt: skip
+    """From the outputs of all heads (deepest first) down to the input.
 
     `weights(k)` gives the hidden W[k]. Yields (lowest k, first head, layers): an output layer of one head alone, hidden
-    ones of all heads that are deeper, as many as `at_once` says for so many depths.
+    ones of heads that are deeper; `together` layers of one head, or one layer of so many heads, are one array.
     """
 
     def below(low: int, high: int) -> Scaled:
-        return hidden.outputs(low - 1, high - 1) if low > 1 else x[None]
+        return (hidden.outputs(low - 1, high - 1) if low > 1 else x[None])[:, None]
 
     arrived: list[Scaled] = []
     for j, head in enumerate(heads):
         k = head.depth
         layers = layers_backward(head.grad_r[None], [head.layer], lambda _, W=head.W: W, below(k, k))
         yield k, j, layers
-        grad_r = concatenated([*arrived, layers.grad_below[0]])
-        for low, high in hidden.runs(k - 1, heads[j + 1].depth if j + 1 < len(heads) else 1, at_once(j + 1)):
-            passed = [hidden[k] for k in range(low, high + 1)]
-            layers = layers_backward(grad_r, passed, lambda i, low=low: weights(low + i - 1), below(low, high))
-            yield low, 0, layers
-            grad_r = layers.grad_below[0]
-        arrived = [grad_r]
+        joins = arrived.pop() if j % together else None
+        arrived.append(layers.grad_below[0] if joins is None else concatenated([joins, layers.grad_below[0]]))
+        end = heads[j + 1].depth if j + 1 < len(heads) else 1
+        for low, high in hidden.runs(k - 1, end, max(1, together // (j + 1))):
+            passed, r_below = [hidden[k] for k in range(low, high + 1)], below(low, high)
+            for i, grad_r in enumerate(arrived):
+                layers = layers_backward(grad_r, passed, lambda i, low=low: weights(low + i - 1), r_below)
+                yield low, i * together, layers
+                arrived[i] = layers.grad_below[0]
 
 
 def concatenated(parts: Sequence[Scaled], axis: int = 0) -> Scaled:

@@ -18,8 +18,10 @@ Array = np.ndarray
 
 LOG10_2 = log10(2)
 NOTHING = -(2**40)  # exponent of a lane that is exactly zero: under that of any number
-KEPT = 8  # a lane whose largest magnitude is within 2^±KEPT of 1 is left as it is: its squares are safe in float32 too
-SMALL, LARGE = 2.0 ** (-KEPT - 1), 2.0**KEPT  # what frexp gives an exponent of −KEPT … KEPT
+# A lane whose largest magnitude is within 2^±KEPT of 1 is left as it is: fourth powers are safe, those of Gram matrices.
+KEPT = {np.dtype(np.float64): 32, np.dtype(np.float32): 16}
+ORDINARY = {dtype: (2.0 ** (-keep - 1), 2.0**keep) for dtype, keep in KEPT.items()}  # frexp says −keep … keep
+FACTOR = 8  # a gain within 2^±FACTOR of 1 needs no exponent of its own
 RISKY = {np.dtype(np.float64): 2.0**-900, np.dtype(np.float32): 2.0**-90}  # a smaller sum of squares may have lost some
 COPIED = 2**16  # bytes: a transpose to which BLAS is half as fast again if it lies in memory as it is read
 CANCELLED = 2.0**-8  # a sum this small beside the sum of its magnitudes has lost 8 bits
@@ -95,8 +97,8 @@ class Scaled:
     @cached_property
     def is_ordinary(self) -> bool:
         """Whether every lane's largest magnitude is within 2^±KEPT of 1: nothing to normalise, nothing amiss."""
-        top = self.largest  # a nan is in no range
-        return bool(np.minimum.reduce(top, axis=None) >= SMALL and np.maximum.reduce(top, axis=None) < LARGE)
+        top, (least, bound) = self.largest, ORDINARY[self.mantissa.dtype]  # a nan is in no range
+        return bool(np.minimum.reduce(top, axis=None) >= least and np.maximum.reduce(top, axis=None) < bound)
 
     @cached_property
     def total(self) -> Array:
@@ -151,7 +153,7 @@ def base_alone(base: Array) -> Weights:
 def split(numbers: Array, dtype: np.dtype) -> tuple[Array, Array]:
     """Numbers as (mantissa, exponent): those of ordinary size keep exponent 0, the others are split by frexp."""
     mantissa, exponent = np.frexp(np.asarray(numbers, dtype=np.float64))
-    ordinary = np.abs(exponent) <= KEPT
+    ordinary = np.abs(exponent) <= FACTOR
     mantissa = np.where(ordinary, numbers, mantissa).astype(dtype)
     return mantissa, np.where(ordinary, 0, exponent).astype(np.int64)
 
@@ -182,14 +184,15 @@ def largest(mantissa: Array) -> Array:
     return np.maximum(np.maximum.reduce(lanes, axis=-1), -np.minimum.reduce(lanes, axis=-1))
 
 
-def normalised(mantissa: Array, exponent: Array, top: Array | None = None, keep: int = KEPT) -> tuple[Array, Array]:
-    """Mantissa, in place, and exponent with each lane's largest magnitude within 2^±keep of 1.
+def normalised(mantissa: Array, exponent: Array, top: Array | None = None,
+               keep: int | None = None) -> tuple[Array, Array]:  # fmt: skip
+    """Mantissa, in place, and exponent with each lane's largest magnitude within 2^±keep of 1, by default KEPT.
 
     A lane of zeros gets the exponent NOTHING.
     """
     top = largest(mantissa) if top is None else top
     shift = np.frexp(top)[1].astype(np.int64)
-    shift[np.abs(shift) <= keep] = 0
+    shift[np.abs(shift) <= (KEPT[mantissa.dtype] if keep is None else keep)] = 0
     exponent = np.where(top == 0, NOTHING, exponent + shift)
     return shifted(mantissa, -shift, out=mantissa), exponent
 

@@ -21,6 +21,7 @@ class SharedDraws:
         self.draws = BaseDraws(settings.seed, block.specs[0].family, block.replicates, self.dtype)
         self.width, self.input_width = block.specs[0].width, block.specs[0].input_width
         self._made: dict[tuple, Array] = {}
+        self._last: dict[tuple, Array] = {}
 
     def batch(self, output_width: int) -> tuple[Array, Array]:
         """Inputs (replicates, batch, input_width) and targets (replicates, batch, output_width)."""
@@ -53,11 +54,12 @@ class SharedDraws:
         return self._once("output", self.draws.output, depth, self.fan_in(depth - 1), output_width)
 
     def _once(self, name: str, draw, *key: int) -> Array:
-        base = self._made.get((name, *key))
+        base = self._made.get((name, *key), self._last.get((name, *key)))
         if base is None:
             base = draw(*key)[:, None]
             base *= 2.0 ** -self.base_exponent(base.shape[-2])
             if base.nbytes <= self.keep:
                 self.keep -= base.nbytes
                 self._made[name, *key] = base
+        self._last = {(name, *key): base}
         return base

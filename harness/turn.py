@@ -18,7 +18,7 @@ from harness.tables import OK, Records
 Array = np.ndarray
 
 TOGETHER = 2**22  # bytes of an array on the way down: so many endings come down at once, that all meet in low layers
-SUMMED = 2**19  # bytes: small layers are summed by so many at a time, which spares calls
+SUMMED = 2**21  # bytes: small layers go down, and are summed, by so many at a time, which spares calls
 
 
 def flight(block: Block, settings: Settings) -> int:
@@ -60,7 +60,7 @@ class Turn:
         self.x = r = self._over_lanes(scaled(inputs), self.rising)
         self.fails = Fails((self.replicates, self.rising), self.settings.data.batch)
         depth = self.group.endings[0].depth - 1
-        sums, self.hidden = self._up_sums(depth, self.shared.width), Hidden(self._at_once(self.rising))
+        sums, self.hidden = self._up_sums(depth, self.shared.width), Hidden(self._together(self.rising))
         for first in range(0, depth, self.hidden.at_once):
             slots = range(first, min(first + self.hidden.at_once, depth))
             squares, room = [], self._room(len(slots), self.shared.width)
@@ -85,7 +85,7 @@ class Turn:
             sums.start(j, head.depth, grad_r)
         put = self._put(sums, endings, lanes)
         for lowest, place, layers in backward(self.x, self.hidden, heads, lambda k: base_alone(self.shared.hidden(k)),
-                                              lambda depths: self._at_once(depths * shape[1])):  # fmt: skip
+                                              self._together(shape[1])):  # fmt: skip
             at, depths = lowest - 1, slice(place, place + layers.largest.shape[1])
             put(slice(at, at + len(layers.largest)), depths, layers)
             if any_of(layers.underflows):
@@ -159,7 +159,7 @@ class Turn:
         shape = layers, self.replicates, self.rising, self.settings.data.batch, units
         return Layer.empty(activation or self.group.activation, self.shared.dtype, *shape)
 
-    def _at_once(self, lanes: int) -> int:
+    def _together(self, lanes: int) -> int:
         """Layers that are summed together."""
         return max(1, SUMMED // (flight(self.shared.block, self.settings) * lanes))
 
