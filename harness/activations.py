@@ -27,7 +27,7 @@ class Activation:
     slope_bound: float  # the largest |phi'| there is
     summary: str
     homogeneous: bool = False  # phi(c·z) = c·phi(z) for every c > 0
-    silent: Callable[[Array, Array], Array] | None = None  # (z, out): where a unit passes no gradient; None: nowhere
+    silent: Function | None = None  # where a unit passes no gradient; None: the slope is never exactly 0
     kinks: tuple[float, ...] = ()  # where the value or the slope is not smooth: theory's integrals are split there
     pair: Pair | None = None  # (z, value, slope): fills both arrays, in fewer passes than one after the other
 
@@ -57,7 +57,7 @@ def relu(at_zero: Literal[0, 0.5, 1] = 1) -> Activation:
         return z >= 0 if at_zero else z > 0
 
     return Activation("relu", lambda z: np.maximum(z, z.dtype.type(0)), step, 1.0, "max(0, z); slope Step(z)",
-                      homogeneous=True, silent=lambda z, out: np.less_equal(z, 0, out=out), kinks=(0.0,))  # fmt: skip
+                      homogeneous=True, silent=lambda z: z <= 0, kinks=(0.0,))  # fmt: skip
 
 
 def leaky_relu(negative_slope: float = 0.01) -> Activation:
@@ -77,7 +77,7 @@ def linear() -> Activation:
 
 def hard_tanh() -> Activation:
     return Activation("hard_tanh", lambda z: np.clip(z, -1, 1), lambda z: np.abs(z) < 1, 1.0, "z, clipped to ±1",
-                      silent=lambda z, out: np.greater_equal(np.abs(z), 1, out=out), kinks=(-1.0, 1.0))  # fmt: skip
+                      silent=lambda z: np.abs(z) >= 1, kinks=(-1.0, 1.0))  # fmt: skip
 
 
 # S-shaped -----------------------------------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ def activate(z: Scaled, activation: Activation, room: Layer) -> Layer:
         at = shifted(z.mantissa, z.exponent - carried)
         activation.fill(at, room.r.mantissa, room.slope)
         if activation.silent:
-            activation.silent(at, room.silent)
+            room.silent[...] = activation.silent(at)
         r = Scaled(room.r.mantissa, carried)
         finite = r.is_ordinary or np.isfinite(r.largest)
     overflows = underflows = None

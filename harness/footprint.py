@@ -7,7 +7,7 @@ import numpy as np
 from harness.lanes import Block, Group, Settings, groups
 from harness.measures import MEASURES
 from harness.tables import LAYER_COORDINATES
-from harness.turn import TOGETHER
+from harness.turn import SHARING, TOGETHER
 
 STATE = 3 * 2**29  # bytes of forward state that a turn keeps for its way back, if one lane does not take more
 DRAWS = 2**28  # bytes of base draws that replicates may keep which run at once
@@ -93,7 +93,8 @@ def layer_draws(block: Block, settings: Settings) -> int:
 def fixed_bytes(block: Block, settings: Settings) -> int:
     """Data, and arrays in flight."""
     sample = len(block.replicates) * settings.data.batch * _widest(block) * np.dtype(settings.dtype).itemsize
-    return FLYING * max(TOGETHER, sample) + DATA * sample
+    sharing = max(min(SHARING, len(group.lanes)) if group.scales else 1 for group in groups(block.specs))
+    return FLYING * max(TOGETHER, sharing * sample) + DATA * sample
 
 
 def tables_bytes(block: Block) -> int:

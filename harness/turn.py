@@ -18,6 +18,7 @@ from harness.tables import OK, Records
 Array = np.ndarray
 
 TOGETHER = 2**22  # bytes of an array on the way down: so many endings come down at once, that all meet in low layers
+SHARING = 8  # lanes that differ by a factor come down together however large they are: a second pair would cost more
 SUMMED = 2**21  # bytes: small layers go down, and are summed, by so many at a time, which spares calls
 
 
@@ -45,7 +46,7 @@ class Turn:
         self._ascend()
         lane, lanes = flight(self.shared.block, self.settings), range(len(self.group.lanes))
         order = sorted(lanes, key=self._shares_starts)
-        size = max(1, TOGETHER // lane) if self.group.scales and not self.one_falls else len(order)
+        size = max(SHARING, TOGETHER // lane) if self.group.scales and not self.one_falls else len(order)
         at_once = max(1, TOGETHER // (lane * (1 if self.one_falls else min(size, len(order)))))
         for first in range(0, len(order), size):
             for place in range(0, len(self.group.endings), at_once):

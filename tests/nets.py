@@ -7,14 +7,14 @@ import pandas as pd
 from threadpoolctl import ThreadpoolController
 
 from harness.activations import ACTIVATIONS, Activation
-from harness.backprop import BackwardLayer, Head, Layer, backward, cost_gradient, layer_forward
+from harness.backprop import BackwardLayers, Head, Hidden, Layer, backward, cost_gradient, layer_forward
 from harness.data import DataSpec, draw_batch
 from harness.lanes import Block, Settings
 from harness.measures import BACKWARD, FORWARD, MEASURES
 from harness.network import Choice, NetworkSpec, draw_parameters
 from harness.run import run_block
 from harness.scaled import Scaled, Weights, base_alone
-from harness.sums import DownSums, UpSums, base_squares, joined
+from harness.sums import DownSums, UpSums, base_squares
 from harness.tables import OK
 
 # Every activation with its defaults, and those whose parameters change a piece of code.
@@ -93,27 +93,29 @@ def propagated(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], x: n
     below, up = lane(x), []
     for k, (W, b) in enumerate(zip(weights, biases, strict=True), start=1):
         phi = activation if output == "activation" or k < len(weights) else ACTIVATIONS["linear"]()
-        up.append(layer_forward(below, base_alone(W[None, None]), lane(b[None]), phi))
+        room = Layer.empty(phi, W.dtype, 1, 1, len(x), W.shape[1])
+        up.append(layer_forward(below, base_alone(W[None, None]), lane(b[None]), phi, room))
         below = up[-1].r
     log10_cost, grad_r = cost_gradient(below, lane(y), cost)
     W = [base_alone(W[None, None]) for W in weights]
     head = Head(len(up), grad_r, up[-1], W[-1])
-    down = {k: layer for k, _, layer in backward(lane(x), up[:-1], [head], W.__getitem__)}
+    hidden = Hidden(1, [layer[None] for layer in up[:-1]])
+    down = {k: layer for k, _, layer in backward(lane(x), hidden, [head], W.__getitem__)}
     return float(log10_cost[0, 0]), list(zip(up, W, strict=True)), head, [down[k] for k in range(1, len(up) + 1)]
 
 
 def columns(
-    up: Sequence[tuple[Layer, Weights]], head: Head, down: Sequence[BackwardLayer]
+    up: Sequence[tuple[Layer, Weights]], head: Head, down: Sequence[BackwardLayers]
 ) -> dict[str, np.ndarray]:
     """Every measure of a network that was propagated, (depth,)."""
     downs = DownSums(len(down), 1, 1, 1)
     downs.start(0, head.depth, head.grad_r)
     for k, layer in enumerate(down):
-        downs.put(slice(None), slice(k, k + 1), slice(0, 1), joined([layer]))
+        downs.put(slice(None), slice(k, k + 1), slice(0, 1), layer)
     rising = []
     for layer, W in up:
         rising.append(UpSums(1, 1, 1, layer.slope[0, 0].size, 1.0))
-        rising[-1].put(slice(0, 1), [layer], [base_squares(W.base)])
+        rising[-1].put(slice(0, 1), layer[None], [base_squares(W.base)])
     forward = {name: [measure(sums).item() for sums in rising] for name, measure in FORWARD.items()}
     return {name: np.array(column) for name, column in forward.items()} | {
         name: measure(downs).ravel() for name, measure in BACKWARD.items()

@@ -13,7 +13,9 @@ import pytest
 from nets import CHOICES, choice, label
 
 from harness.activations import ACTIVATIONS, gelu, relu, silu
+from harness.backprop import LINEAR
 from harness.lanes import resolve
+from harness.scaled import KEPT
 
 KNOWN = [c for c in CHOICES if c.name in exact.FORMULAS]
 GRID = np.linspace(-12, 12, 4801)  # with 0, ±1 and every other kink there may be
@@ -114,6 +116,23 @@ def test_no_warning_however_large_z_is(chosen):
         assert not np.isnan(activation.value(z)).any()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@every
+def test_both_at_once_are_value_and_slope(chosen, dtype):
+    """To a few roundings of themselves wherever they are in the format, out to where nothing of e^−z is left."""
+    activation, info = resolve(chosen), np.finfo(dtype)
+    z = np.concatenate([TAILS, [-1e30, -800, -710, -709.5, -100, -88.5, 0, 88.5, 100, 709.5, 710, 800, 1e30]])
+    with np.errstate(over="ignore", under="ignore"):
+        z = z.astype(dtype)
+        value, slope = np.empty_like(z), np.empty(z.shape, activation.slope_dtype(z.dtype))
+        activation.fill(z, value, slope)
+        for ours, theirs in ((value, activation.value(z)), (slope, activation.slope(z))):
+            assert ours.dtype == theirs.dtype
+            kept = ~(np.abs(theirs) < info.tiny) if ours.dtype != bool else np.ones(z.shape, bool)
+            np.testing.assert_allclose(ours[kept] * 1.0, theirs[kept] * 1.0, rtol=8 * info.eps)
+            assert (np.abs(ours[~kept]) < info.tiny).all()
+
+
 # What is claimed ----------------------------------------------------------------------------------------------------
 
 
@@ -153,13 +172,14 @@ def test_homogeneous_where_it_says_so_and_only_there(chosen):
 
 @every
 def test_homogeneous_to_the_last_bit_near_zero(chosen):
-    """What backprop.LINEAR relies on: under 2^-80 (float32: 2^-45), phi(z) = phi'(0±)·z where phi(0) = 0."""
+    """Under 2^LINEAR phi(z) = phi'(0±)·z where phi(0) = 0, also of mantissas as large as they are left."""
     activation = resolve(chosen)
     assert activation.vanishes_at_zero == (activation.value(np.zeros(1)).item() == 0)
     if not activation.vanishes_at_zero:
         return
-    for dtype, power in ((np.float64, -80), (np.float32, -45)):
-        z = np.random.default_rng(0).normal(size=50).astype(dtype) * dtype(2.0 ** (power + 8))  # mantissas reach 2^8
+    for dtype in (np.float64, np.float32):
+        room = KEPT[np.dtype(dtype)] + 16  # what a mantissa of r reaches, and what weights make of it
+        z = np.random.default_rng(0).normal(size=50).astype(dtype) * dtype(2.0 ** (LINEAR[np.dtype(dtype)] + room))
         for shift in (1, 5, 30):
             small = z * dtype(2.0**-shift)
             np.testing.assert_array_equal(activation.value(small), activation.value(z) * dtype(2.0**-shift))
