@@ -11,7 +11,7 @@ Arrays are (replicates, lanes, batch, width); in the backward pass a leading axi
 Source: Rumelhart, Hinton & Williams 1986.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,7 +27,7 @@ LINEAR = {np.dtype(np.float64): -120, np.dtype(np.float32): -60}
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer on the way up: what W[k−1] and b[k−1] give, r[k] and phi'(z[k]). Or, on a leading axis, several of them."""
+    """A layer on the way up: what W[k−1] and b[k−1] give, r[k] and phi'(z[k]); or several, on a leading axis."""
 
     r: Scaled  # (replicates, lanes, batch, fan_out)
     slope: Array  # phi'(z[k]), the same shape; of booleans where it is only ever 0 or 1
@@ -113,19 +113,18 @@ def cost_gradient(r: Scaled, y: Scaled, cost: str) -> tuple[Array, Scaled]:
     return Scaled(total, products.exponent).log10_norm - log10_of(batch), start * (1 / batch)
 
 
-def layers_backward(grad_r: Scaled, layers: Sequence[Layer], weights: Callable[[int], Weights],
-                    r_below: Scaled) -> BackwardLayers:  # fmt: skip
-    """Down several layers, the last of them first: equations (1) and (2) of each; `weights(i)` leads to the i-th.
+def layers_backward(grad_r: Scaled, layers: Iterable[tuple[Layer, Weights]], r_below: Scaled) -> BackwardLayers:
+    """Down several layers, from the top one, of which r_below is the last: equations (1) and (2).
 
     Equation (3) is `weight_gradient` of what this returns.
     """
-    shape = len(layers), *grad_r.mantissa.shape
+    shape = len(r_below.mantissa), *grad_r.mantissa.shape
     delta = Scaled(np.empty(shape, grad_r.mantissa.dtype), np.empty(shape[:-2], dtype=np.int64))
     grad_below = Scaled(np.empty((*shape[:-1], r_below.mantissa.shape[-1]), grad_r.mantissa.dtype), delta.exponent)
     largest, underflows = np.empty(shape[:-2]), np.zeros(shape[:-2], dtype=bool)
-    for i in reversed(range(len(layers))):
-        ours = times_slope(grad_r, layers[i], delta.mantissa[i], underflows[i])  # (1)
-        grad_r = ours.times(weights(i).T, out=grad_below.mantissa[i])  # (2)
+    for i, (layer, W) in zip(reversed(range(shape[0])), layers, strict=True):
+        ours = times_slope(grad_r, layer, delta.mantissa[i], underflows[i])  # (1)
+        grad_r = ours.times(W.T, out=grad_below.mantissa[i])  # (2)
         delta.exponent[i], largest[i] = ours.exponent, ours.largest
     return BackwardLayers(r_below, delta, largest, grad_below, underflows)
 
@@ -204,15 +203,15 @@ def backward(x: Scaled, hidden: Hidden, heads: Sequence[Head], weights: Callable
     arrived: list[Scaled] = []
     for j, head in enumerate(heads):
         k = head.depth
-        layers = layers_backward(head.grad_r[None], [head.layer], lambda _, W=head.W: W, below(k, k))
+        layers = layers_backward(head.grad_r[None], [(head.layer, head.W)], below(k, k))
         yield k, j, layers
-        joins = arrived.pop() if j % together else None
-        arrived.append(layers.grad_below[0] if joins is None else concatenated([joins, layers.grad_below[0]]))
+        arrived[j // together :] = [concatenated([*arrived[j // together :], layers.grad_below[0]])]
         end = heads[j + 1].depth if j + 1 < len(heads) else 1
         for low, high in hidden.runs(k - 1, end, max(1, together // (j + 1))):
-            passed, r_below = [hidden[k] for k in range(low, high + 1)], below(low, high)
+            r_below = below(low, high)
             for i, grad_r in enumerate(arrived):
-                layers = layers_backward(grad_r, passed, lambda i, low=low: weights(low + i - 1), r_below)
+                descending = ((hidden[k], weights(k - 1)) for k in range(high, low - 1, -1))
+                layers = layers_backward(grad_r, descending, r_below)
                 yield low, i * together, layers
                 arrived[i] = layers.grad_below[0]
 

@@ -18,8 +18,8 @@ Array = np.ndarray
 
 LOG10_2 = log10(2)
 NOTHING = -(2**40)  # exponent of a lane that is exactly zero: under that of any number
-# A lane whose largest magnitude is within 2^±KEPT of 1 is left as it is: fourth powers are safe, those of Gram matrices.
-KEPT = {np.dtype(np.float64): 32, np.dtype(np.float32): 16}
+# A lane whose largest magnitude is within 2^±KEPT of 1 is left as it is: squares of products are safe.
+KEPT = {np.dtype(np.float64): 32, np.dtype(np.float32): 12}
 ORDINARY = {dtype: (2.0 ** (-keep - 1), 2.0**keep) for dtype, keep in KEPT.items()}  # frexp says −keep … keep
 FACTOR = 8  # a gain within 2^±FACTOR of 1 needs no exponent of its own
 RISKY = {np.dtype(np.float64): 2.0**-900, np.dtype(np.float32): 2.0**-90}  # a smaller sum of squares may have lost some
