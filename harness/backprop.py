@@ -22,7 +22,7 @@ from harness.scaled import RISKY, Scaled, Weights, any_of, log10_of, normalised,
 Array = np.ndarray
 
 # Under 2^LINEAR every activation that vanishes at 0 is positively homogeneous to the last bit: phi(z) = phi'(0±)·z.
-LINEAR = {np.dtype(np.float64): -120, np.dtype(np.float32): -60}
+LINEAR = {np.dtype(np.float64): -56, np.dtype(np.float32): -27}
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,7 @@ def layer_forward(r: Scaled, W: Weights, b: Scaled | None, activation: Activatio
 
 def activate(z: Scaled, activation: Activation, room: Layer) -> Layer:
     """phi and phi' of z, evaluated at z itself but for the part of its exponent that phi passes on unchanged."""
-    if activation.homogeneous:
-        carried = z.exponent
-    elif activation.vanishes_at_zero:
-        carried = np.minimum(z.exponent - LINEAR[z.mantissa.dtype], 0)
-    else:
-        carried = np.zeros_like(z.exponent)
+    carried = passed_on(z, activation)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # what overflows is reported, not warned of
         at = shifted(z.mantissa, z.exponent - carried)
         activation.fill(at, room.r.mantissa, room.slope)
@@ -96,6 +91,22 @@ def activate(z: Scaled, activation: Activation, room: Layer) -> Layer:
         r = r.normalised()
     room.r.exponent[...] = r.exponent
     return Layer(r, room.slope, room.silent, overflows, underflows)
+
+
+def passed_on(z: Scaled, activation: Activation) -> Array:
+    """The exponent with which phi(z) = 2^exponent · phi(z / 2^exponent), (replicates, lanes).
+
+    Where phi is linear near 0 alone, the largest z is taken to where that ends: short samples, which lie far below it,
+    stay in the number format.
+    """
+    if activation.homogeneous:
+        return z.exponent
+    linear = LINEAR[z.mantissa.dtype]
+    small = z.exponent < linear
+    if not activation.vanishes_at_zero or not any_of(small):
+        return np.zeros_like(z.exponent)
+    top = z.exponent + np.frexp(z.largest)[1]
+    return np.where(small, np.minimum(top - linear, 0), 0)
 
 
 def cost_gradient(r: Scaled, y: Scaled, cost: str) -> tuple[Array, Scaled]:

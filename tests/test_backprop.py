@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from nets import CHOICES, choice, columns, label, lane, profile, propagated, run, spec, values
 
-from harness.backprop import weight_gradient
+from harness.backprop import Layer, activate, weight_gradient
 from harness.gram import gram_squares
 from harness.lanes import resolve
 from harness.measures import FORWARD, MEASURES, _mean_cosine
@@ -314,3 +314,17 @@ def test_gains_in_float32_are_as_exact_under_either_cost():
     slopes = [run(one, batch=2, dtype="float32", cost=cost)[1]["slope_per_layer"][0] for cost in ("squared", "linear")]
     # 999 products in float32 wander by some 2^-24·√999; the gain rounded to float32 would be off by 2^-27 at each
     np.testing.assert_allclose(slopes, np.log10(1.1), rtol=0, atol=2e-9)
+
+
+# The edge of the number format --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype, shorter", [("float64", 950), ("float32", 90)])
+@pytest.mark.parametrize("chosen", [c for c in CHOICES if resolve(c).vanishes_at_zero], ids=label)
+def test_a_short_sample_keeps_its_digits_beside_a_long_one(chosen, dtype, shorter):
+    """However small both are: 2^-shorter of the long one is far within the format, and must stay so in phi(z)."""
+    activation, sample = resolve(chosen), np.array([1.1, 0.7, 1 / 3], dtype)
+    z = Scaled(np.stack([sample, np.ldexp(sample, -shorter)])[None, None], np.full((1, 1), -2000))
+    long, short = activate(z, activation, Layer.empty(activation, z.mantissa.dtype, *z.mantissa.shape)).r.mantissa[0, 0]
+    assert short.all()
+    np.testing.assert_array_equal(np.ldexp(short, shorter), long)
