@@ -153,7 +153,7 @@ def times_slope(grad_r: Scaled, layer: Layer, delta: Array, underflows: Array) -
     product = Scaled(np.multiply(grad_r.mantissa, slope, out=delta), grad_r.exponent)
     if layer.silent is not None or product.is_ordinary:
         return product.normalised()
-    risky = (product.largest < RISKY[delta.dtype]) & (grad_r.largest > 0)
+    risky = product.largest < RISKY[delta.dtype] * grad_r.largest  # whatever a mantissa has drifted to
     if not any_of(risky):
         return product.normalised()
     exponent = grad_r.exponent.copy()

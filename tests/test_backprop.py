@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from nets import CHOICES, choice, columns, label, lane, profile, propagated, run, spec, values
 
-from harness.backprop import Layer, activate, weight_gradient
+from harness.backprop import Layer, activate, times_slope, weight_gradient
 from harness.gram import gram_squares
 from harness.lanes import resolve
 from harness.measures import FORWARD, MEASURES, _mean_cosine
-from harness.scaled import LOG10_2, Scaled, scaled
+from harness.scaled import LOG10_2, RISKY, Scaled, scaled
 from harness.sums import Samples
 
 # One neuron ---------------------------------------------------------------------------------------------------------
@@ -328,3 +328,17 @@ def test_a_short_sample_keeps_its_digits_beside_a_long_one(chosen, dtype, shorte
     long, short = activate(z, activation, Layer.empty(activation, z.mantissa.dtype, *z.mantissa.shape)).r.mantissa[0, 0]
     assert short.all()
     np.testing.assert_array_equal(np.ldexp(short, shorter), long)
+
+
+@pytest.mark.parametrize("dtype, drifts", [("float64", (-32, 0, 31)), ("float32", (-12, 0, 11))])
+def test_whether_a_slope_is_lost_does_not_depend_on_how_far_a_mantissa_has_drifted(dtype, drifts):
+    """A subnormal slope counts for nothing beside one that is not small to a square; beside one that is, it does."""
+    tiny = np.finfo(dtype).tiny / 16
+    for above, is_lost in ((2.0**20, True), (RISKY[np.dtype(dtype)] * 4 / tiny, False)):
+        slope = np.array([[tiny, tiny * above]], dtype)[None, None]
+        layer = Layer(scaled(np.ones_like(slope)), slope, None)
+        for drift in drifts:
+            lost = np.zeros((1, 1), dtype=bool)
+            grad_r = Scaled(np.full_like(slope, 2.0**drift), np.full((1, 1), -drift))
+            delta = times_slope(grad_r, layer, np.empty_like(slope), lost)
+            assert lost.item() == is_lost == (not delta.mantissa.any())
