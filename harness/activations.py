@@ -14,7 +14,7 @@ from scipy import special
 
 Array = np.ndarray
 Function = Callable[[Array], Array]
-Pair = Callable[[Array, Array, Array], object]
+Pair = Callable[[Array, Array, Array], None]
 
 
 @dataclass(frozen=True)

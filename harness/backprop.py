@@ -7,7 +7,7 @@ Row vectors; layers are numbered as on paper: r[0] = x, and W[k] leads from r[k]
     (2)       ∂C/∂r[k]   = ∂C/∂z[k+1] @ W[k].T
     (3)       ∂C/∂W[k]   = r[k].T @ ∂C/∂z[k+1]             ∂C/∂b[k] = sum over the batch of ∂C/∂z[k+1]
 
-Arrays are (replicates, lanes, batch, width); in the backward pass a leading axis holds the depths that pass there.
+Arrays are (replicates, lanes, batch, width); on the way down leading axes hold layers, and the depths that pass there.
 Source: Rumelhart, Hinton & Williams 1986.
 """
 
@@ -79,13 +79,14 @@ def activate(z: Scaled, activation: Activation, room: Layer) -> Layer:
         if activation.silent:
             room.silent[...] = activation.silent(at)
         r = Scaled(room.r.mantissa, carried)
-        finite = r.is_ordinary or np.isfinite(r.largest)
+        ordinary = r.is_ordinary
     overflows = underflows = None
-    if not r.is_ordinary:
+    if not ordinary:
         if not activation.silent and not r.largest.all():
             underflows = (r.largest == 0) & ((z.largest > 0) | (not activation.vanishes_at_zero))
-        if not finite.all():
-            overflows = ~finite
+        overflowing = ~np.isfinite(r.largest)
+        if any_of(overflowing):
+            overflows = overflowing
             r.mantissa[overflows] = room.slope[overflows] = 0
             r = Scaled(r.mantissa, carried)
         r = r.normalised()
@@ -125,9 +126,9 @@ def cost_gradient(r: Scaled, y: Scaled, cost: str) -> tuple[Array, Scaled]:
 
 
 def layers_backward(grad_r: Scaled, layers: Iterable[tuple[Layer, Weights]], r_below: Scaled) -> BackwardLayers:
-    """Down several layers, from the top one, of which r_below is the last: equations (1) and (2).
+    """Down several layers from the top one: equations (1) and (2); (3) is `weight_gradient` of what this returns.
 
-    Equation (3) is `weight_gradient` of what this returns.
+    `r_below` is below each of them, the lowest first. W is a base alone: ∂C/∂r[k−1] has the exponent of ∂C/∂z[k].
     """
     shape = len(r_below.mantissa), *grad_r.mantissa.shape
     delta = Scaled(np.empty(shape, grad_r.mantissa.dtype), np.empty(shape[:-2], dtype=np.int64))

@@ -7,7 +7,6 @@ A lane is everything but the last two axes, (batch, width).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import log10
@@ -23,7 +22,7 @@ KEPT = {np.dtype(np.float64): 32, np.dtype(np.float32): 12}
 ORDINARY = {dtype: (2.0 ** (-keep - 1), 2.0**keep) for dtype, keep in KEPT.items()}  # frexp says −keep … keep
 FACTOR = 8  # a gain within 2^±FACTOR of 1 needs no exponent of its own
 RISKY = {np.dtype(np.float64): 2.0**-900, np.dtype(np.float32): 2.0**-90}  # a smaller sum of squares may have lost some
-COPIED = 2**16  # bytes: a transpose to which BLAS is half as fast again if it lies in memory as it is read
+COPIED = 2**16  # bytes: up to there a transpose is copied, by which a product takes two thirds of the time
 CANCELLED = 2.0**-8  # a sum this small beside the sum of its magnitudes has lost 8 bits
 
 
@@ -139,7 +138,7 @@ class Weights:
 
     @property
     def T(self) -> Weights:
-        """Where it is small as a copy, which small products are faster with."""
+        """The transpose: a copy where it is small, else a view. That follows from the shape alone, as bits must."""
         base = self.base.swapaxes(-1, -2)
         small = base.shape[-1] * base.shape[-2] * base.itemsize <= COPIED
         return Weights(np.ascontiguousarray(base) if small else base, self.gain, self.exponent)

@@ -13,7 +13,10 @@ Array = np.ndarray
 
 
 class SharedDraws:
-    """Inputs, targets and base draws of a block, made once; beyond `keep` bytes, again whenever they are asked for."""
+    """Inputs, targets and base draws of a block, made once; beyond `keep` bytes, again whenever they are asked for.
+
+    The last base is at hand even so: bundles of depths ask for that of a layer one after another.
+    """
 
     def __init__(self, block: Block, settings: Settings, keep: int):
         self.block, self.settings, self.keep = block, settings, keep

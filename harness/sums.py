@@ -74,7 +74,8 @@ class UpSums:
             self.slope_squares.put(slots, ones, 0)
             self.saturated[slots] = self.slopes - ones
         else:
-            self.slope_total[slots] = np.add.reduce(np.add.reduce(slope, axis=-1), axis=-1, dtype=np.float64)
+            of_samples = np.add.reduce(slope, axis=-1)  # in pairs, and without a copy in float64
+            self.slope_total[slots] = np.add.reduce(of_samples, axis=-1, dtype=np.float64)
             self.slope_squares.put(slots, *Scaled(slope, np.zeros_like(layers.r.exponent)).safe_squares)
             self.saturated[slots] = count(flat(np.abs(slope) < SATURATED * self.slope_bound))
         if layers.silent is not None:

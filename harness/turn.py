@@ -161,7 +161,7 @@ class Turn:
         return Layer.empty(activation or self.group.activation, self.shared.dtype, *shape)
 
     def _together(self, lanes: int) -> int:
-        """Layers that are summed together."""
+        """Layers, or depths at one layer, that are one array and summed together."""
         return max(1, SUMMED // (flight(self.shared.block, self.settings) * lanes))
 
     def _up_sums(self, layers: int, units: int) -> UpSums:
