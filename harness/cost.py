@@ -12,7 +12,7 @@ from harness.lanes import Block, Group, Settings, groups
 
 ELEMENTWISE = 120  # a number on its way through a layer, one way: a dozen passes over it, 7.5 ns
 SUPERPOSED = 32  # a number on its way down in a lane that shares its starts: a few passes, 2 ns
-CALLS = 600_000  # a layer of an array in flight, one way, however small: numpy's calls, 36 µs
+CALLS = 420_000  # a layer of an array in flight, one way, however small: numpy's calls, 26 µs
 ROW = 25_000  # a row of `layers`: its measures, and the tables, 1.5 µs
 DRAW = 40_000  # a draw, however small: a generator set to its place, 2.5 µs
 DRAWN = {"normal": 270, "uniform": 90, "orthogonal": 270}  # a number drawn: 17 ns, and 6 ns
