@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from harness.errors import HarnessError, ResultsError
 from harness.failpoints import failpoint
-from harness.folder import FIGURES, LAYERS, NETWORKS
+from harness.folder import CONFIG, FIGURES, LAYERS, NETWORKS
 
 HASH_DIGITS = 16
 ROW_GROUP = 2**17  # rows; small enough to be read alone, large enough to compress
@@ -157,7 +157,9 @@ def parts(folder: Path) -> dict[str, list[Path]]:
     if damaged:
         raise ResultsError(f"{damaged[0]}; run the sweep again to replace it")
     if not blocks:
-        raise ResultsError(f"{folder}: no results here; run a sweep first")
+        begun = (folder / CONFIG).is_file() and (folder / NETWORKS).is_dir()
+        what = "a sweep was begun here and no block of it is finished; run it again to go on"
+        raise ResultsError(f"{folder}: {what if begun else 'no results here; run a sweep first'}")
     networks = list(blocks.values())
     return {LAYERS: [folder / LAYERS / _layers_of(path) for path in networks], NETWORKS: networks}
 

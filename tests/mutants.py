@@ -15,7 +15,7 @@ ALWAYS = {
         "store.py",
         '    aside = path.with_name(f".{path.name}.aside")\n',
         "    aside = path\n",
-        f"{DAMAGE}a_sweep_killed_in_the_middle_of_a_part_leaves_no_part",
+        f"{DAMAGE}a_sweep_killed_in_the_middle_of_its_first_part_leaves_no_part_and_is_said_to_have_begun",
     ),
     "a resume that trusts that a file exists": (
         "store.py",

@@ -104,7 +104,7 @@ def test_a_sweep_killed_at_any_step_of_any_file_goes_on_as_if_nothing_had_been(u
     killed_and_run_again(points, command, tmp_path, *((two, four) if begun else ({}, two)))
 
 
-def test_a_sweep_killed_in_the_middle_of_a_part_leaves_no_part(tmp_path):
+def test_a_sweep_killed_in_the_middle_of_its_first_part_leaves_no_part_and_is_said_to_have_begun(tmp_path):
     (tmp_path / "c.yaml").write_text(TINY)
     kinds = ("layers", "networks")
     killed = [(("sweep", "c.yaml", "--out", kind), {VARIABLE: f"{kind}-half-written"}) for kind in kinds]
@@ -112,6 +112,10 @@ def test_a_sweep_killed_in_the_middle_of_a_part_leaves_no_part(tmp_path):
     for kind in kinds:
         assert store.done(tmp_path / kind) == ({}, [])
         assert [path.suffix for path in (tmp_path / kind / kind).iterdir()] == [".aside"]
+        with pytest.raises(ResultsError) as refused:
+            _ = harness.load(tmp_path / kind).networks
+        begun = "a sweep was begun here and no block of it is finished; run it again to go on"
+        assert str(refused.value) == f"{tmp_path / kind}: {begun}"
 
 
 @pytest.mark.slow
