@@ -46,8 +46,6 @@ class Progress:
 
     networks: int  # of blocks whose tables are there
     of_networks: int
-    blocks: int
-    of_blocks: int
     work: float  # share of the work that is no longer to do, in [0, 1]
     failed: int = 0  # blocks that were set aside
 
@@ -187,5 +185,5 @@ def failure(failed: Sequence[Failed]) -> HarnessError:
 
 def _progress(planned: Plan, finished: Sequence[PlannedBlock], failed: Sequence[PlannedBlock]) -> Progress:
     total = sum(block.work for block in planned.blocks)
-    return Progress(sum(block.networks for block in finished), planned.networks, len(finished), len(planned.blocks),
+    return Progress(sum(block.networks for block in finished), planned.networks,
                     sum(block.work for block in (*finished, *failed)) / total, len(failed))  # fmt: skip

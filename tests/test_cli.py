@@ -532,7 +532,7 @@ def test_a_plain_line_comes_every_ten_seconds_and_none_before(monkeypatch, capsy
     monkeypatch.setattr("harness.terminal.time.monotonic", lambda: next(times))
     with _Lines() as report:
         for _ in range(8):
-            report(Progress(networks=250, of_networks=1000, blocks=1, of_blocks=4, work=0.25))
+            report(Progress(networks=250, of_networks=1000, work=0.25))
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
@@ -540,7 +540,7 @@ def test_a_plain_line_comes_every_ten_seconds_and_none_before(monkeypatch, capsy
         "250 of 1,000 networks, 12 a second, 62 s left",
         "250 of 1,000 networks, 8 a second, 92 s left".replace("92 s", "2 min"),
     ]
-    failing = Progress(networks=250, of_networks=1000, blocks=1, of_blocks=4, work=0.5, failed=1)
+    failing = Progress(networks=250, of_networks=1000, work=0.5, failed=1)
     assert _said(failing, 10) == "250 of 1,000 networks, 1 blocks failed, 25 a second, 10 s left"
 
 

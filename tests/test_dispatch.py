@@ -78,7 +78,7 @@ def test_deaths_are_tried_again_last_and_counted_by_block_while_other_errors_are
     assert [pool.tried.count(width) for width in (30, 31, 32, 33, 34)] == [3, 3, 1, 1, 1]
     assert set(pool.tried[-3:]) == {30, 31}  # tried again when all else was done
     done = sum(block.networks for block in planned.blocks if block.block.specs[0].width not in failed)
-    last = dispatch.Progress(done, planned.networks, blocks=13, of_blocks=16, work=1.0, failed=3)
+    last = dispatch.Progress(done, planned.networks, work=1.0, failed=3)
     assert replace(said[-1], work=round(said[-1].work, 9)) == last  # what failed is not done, and no longer to do
 
 

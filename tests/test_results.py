@@ -280,7 +280,7 @@ def test_options_of_a_sweep(tmp_path):
     changes = ["network.width=4", "seed=5"]
     results = harness.sweep(BASE, overrides=changes, replicates=1, out=tmp_path / "r", report=said.append)
     assert (set(results.networks["width"]), set(results.networks["seed"]), len(results.networks)) == ({4}, {5}, 9)
-    assert said[-1] == dispatch.Progress(networks=9, of_networks=9, blocks=1, of_blocks=1, work=1.0)
+    assert said[-1] == dispatch.Progress(networks=9, of_networks=9, work=1.0)
     with pytest.raises(ResultsError):
         harness.sweep(BASE, out=tmp_path / "r")
     assert len(harness.sweep(BASE, out=tmp_path / "r", fresh=True).networks) == 27
