@@ -1,6 +1,6 @@
 """Rows of the table `layers`, a frame or the parts on the disk, taken so that memory stays bounded at any size."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,11 +66,15 @@ def batches(layers: Layers, networks: pd.DataFrame, columns: Sequence[str], dept
         yield Batch(places, codes, values["layer"], values)
 
 
-def take(layers: Layers, networks: pd.DataFrame, columns: Sequence[str], depths: Sequence[int]) -> pd.DataFrame:
-    """The same in one frame: network, depth, layer, those asked for, and `place`, the network's row in `networks`."""
+def take(layers: Layers, networks: pd.DataFrame, columns: Sequence[str], depths: Sequence[int],
+         chosen: Callable[[Batch], Array | slice] = lambda batch: slice(None)) -> pd.DataFrame:  # fmt: skip
+    """The same in one frame: network, depth, layer, those asked for, and `place`, the network's row in `networks`.
+
+    `chosen`: which rows of a batch to keep.
+    """
     wanted = list(dict.fromkeys(("layer", *columns)))
-    found = [({name: batch.values[name] for name in wanted}, batch.place)
-             for batch in batches(layers, networks, wanted, depths)]  # fmt: skip
+    found = [({name: batch.values[name][rows] for name in wanted}, batch.place[rows])
+             for batch in batches(layers, networks, wanted, depths) for rows in [chosen(batch)]]  # fmt: skip
     place = np.concatenate([place for _, place in found] or [np.empty(0, np.intp)])
     values = {name: np.concatenate([values[name] for values, _ in found] or [np.empty(0)]) for name in wanted}
     of_networks = networks[["network", "depth"]].take(place).astype({"network": object}).reset_index(drop=True)

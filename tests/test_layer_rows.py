@@ -64,6 +64,28 @@ def test_figures_of_pieces_are_the_figures_of_the_whole(swept, tmp_path, monkeyp
             assert one.read_bytes() == other.read_bytes(), most
 
 
+# Two inits, whose draws are not the same: a network that lives is compared under its own.
+AT_ZERO = {
+    "name": "at_zero",
+    "network": {"activation": [{"name": "relu", "at_zero": at_zero} for at_zero in (0, 0.5, 1)],
+                "init": ["he_normal", "orthogonal"], "depth": [4, 12], "width": 3},
+    "data": {"batch": 1}, "replicates": 8, "figures": [],
+}  # fmt: skip
+
+
+def test_what_step_at_zero_keeps_of_pieces_is_what_it_keeps_of_the_whole(tmp_path, monkeypatch):
+    results, module = harness.sweep(AT_ZERO, out=tmp_path / "r"), figures.figure("step_at_zero")
+    whole = module.prepare(results.layers, results.networks)
+    lives = results.networks["dead_from_layer"].isna() & (results.networks["activation"] == "relu")
+    assert whole.living == (lives.sum(), 0.0) and 0 < lives.sum() < 32
+    for most in (1, 50):
+        monkeypatch.setattr(pieces, "MOST_ROWS", most)
+        cut = module.prepare(results.rows, results.networks)
+        assert (cut.dead, cut.living) == (whole.dead, whole.living)
+        pd.testing.assert_frame_equal(cut.biases, whole.biases)
+        pd.testing.assert_frame_equal(cut.counts, whole.counts)
+
+
 def test_only_the_columns_that_are_asked_for_are_read(swept, tmp_path):
     """The bytes of all others are made nonsense: they are not looked at."""
     paths = []

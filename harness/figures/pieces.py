@@ -41,7 +41,7 @@ def spreads(layers: Layers, networks: pd.DataFrame, columns: Sequence[str], dept
     cells, layer_count = groups.size().reset_index()[list(by[:-1])], int(networks["depth"].max()) + 1
     cell = groups.ngroup().to_numpy()
     found: dict[str, list[pd.DataFrame]] = {column: [] for column in columns}
-    for piece in _pieces(layers, networks, cell * layer_count, columns, depths):
+    for piece in pieces(layers, networks, cell * layer_count, columns, depths):
         for column in columns:
             found[column].append(spread(piece, ["row"], column).assign(measure=column))
     rows = pd.concat([pd.concat(own).sort_values("row") for own in found.values()], ignore_index=True)
@@ -50,8 +50,8 @@ def spreads(layers: Layers, networks: pd.DataFrame, columns: Sequence[str], dept
     return pd.concat([coordinates, rows], axis=1)
 
 
-def _pieces(layers: Layers, networks: pd.DataFrame, first: Array, columns: Sequence[str], depths: Sequence[int]
-            ) -> Iterator[pd.DataFrame]:  # fmt: skip
+def pieces(layers: Layers, networks: pd.DataFrame, first: Array, columns: Sequence[str], depths: Sequence[int]
+           ) -> Iterator[pd.DataFrame]:  # fmt: skip
     """`row`, a network's `first` + layer, and the columns, at most about MOST_ROWS at a time; every draw of a layer is
     in one piece."""
     kind = np.dtype([("row", np.int64), *((column, np.float64) for column in columns)])

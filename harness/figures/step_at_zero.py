@@ -12,9 +12,13 @@ from matplotlib.lines import Line2D
 from harness.figures import text
 from harness.figures.marks import band
 from harness.figures.page import Grid, Heading, caption, page, panel_title, plain_ticks
+from harness.figures.pieces import pieces
+from harness.figures.settings import COORDINATES
 from harness.figures.spread import spread
 from harness.figures.style import INK
-from harness.layer_rows import Layers, take
+from harness.layer_rows import Batch, Layers, take
+
+Array = np.ndarray
 
 HEADING = Heading("Where the value of Step(0) shows: above a layer that is wholly dead")
 CHOICES = {"relu(at_zero=0)": 0.0, "relu(at_zero=0.5)": 0.5, "relu": 1.0}
@@ -22,7 +26,7 @@ COLOURS = {0.0: "#d55e00", 0.5: "#009e73", 1.0: "#00508c"}
 MARKERS = {0.0: "v", 0.5: "s", 1.0: "o"}
 NEAR = 8  # layers on each side of the dead one
 TOP = 12  # layers from the output down
-COLUMNS = ("width", "replicate", "log10_grad_weights", "log10_grad_biases", "slope_mean", "dead_fraction")
+COLUMNS = ("log10_grad_biases", "slope_mean", "dead_fraction")
 
 
 @dataclass(frozen=True)
@@ -48,27 +52,40 @@ def applies(networks: pd.DataFrame) -> str | None:
 def prepare(layers: Layers, networks: pd.DataFrame) -> Prepared:
     """Layers by their distance from the output and from the dead layer."""
     networks = networks[networks["activation"].astype(str).isin(CHOICES)]
-    layers = take(layers, networks, COLUMNS, sorted(networks["depth"].unique()))
-    own = networks.iloc[layers["place"]]
-    layers = layers.assign(
-        choice=own["activation"].astype(str).map(CHOICES).to_numpy(dtype=float),
-        dead_from=own["dead_from_layer"].to_numpy(dtype=float, na_value=np.nan),
-    )
-    layers = layers.assign(below=layers["depth"] - layers["layer"], above=layers["layer"] - layers["dead_from"])
-    over = layers[(layers["above"] > 0) & (layers["below"] <= TOP)]
+    died = networks["dead_from_layer"].notna()
+    around = _around(layers, networks[died])
+    over = around[(around["above"] > 0) & (around["below"] <= TOP)]
     biases = spread(over, ["choice", "below"], "log10_grad_biases")
-    close = layers[layers["above"].abs() <= NEAR].assign(by_slope=1 - layers["slope_mean"])
+    close = around[around["above"].abs() <= NEAR].assign(by_slope=1 - around["slope_mean"])
     counts = close.groupby(["choice", "above"])[["by_slope", "dead_fraction"]].mean().reset_index()
-    dead = layers[layers["dead_from"].notna()].groupby("choice")["network"].nunique()
-    return Prepared(biases, counts.rename(columns={"dead_fraction": "by_z"}), int(dead.max()), _living(layers))
+    dead = int(networks[died].groupby("activation", observed=True).size().max())
+    return Prepared(biases, counts.rename(columns={"dead_fraction": "by_z"}), dead, _living(layers, networks[~died]))
 
 
-def _living(layers: pd.DataFrame) -> tuple[int, float]:
-    alive = layers[layers["dead_from"].isna()]
-    keys = ["width", "depth", "replicate", "layer"]
-    table = alive.pivot(index=keys, columns="choice", values="log10_grad_weights")
-    networks = alive[alive["choice"] == 1.0]["network"].nunique()
-    return networks, float((table.max(axis=1) - table.min(axis=1)).max()) if len(table) else np.nan
+def _around(layers: Layers, dead: pd.DataFrame) -> pd.DataFrame:
+    """Of the dead networks, the layers about the dead one and, above it, those near the output; no others are kept."""
+    dead_from, depth = dead["dead_from_layer"].to_numpy(dtype=float), dead["depth"].to_numpy()
+
+    def near(batch: Batch) -> Array:
+        above = batch.layer - dead_from[batch.place]
+        return (np.abs(above) <= NEAR) | ((above > 0) & (depth[batch.place] - batch.layer <= TOP))
+
+    found = take(layers, dead, COLUMNS, sorted(dead["depth"].unique()), near)
+    choice = dead["activation"].astype(str).map(CHOICES).to_numpy(dtype=float)
+    return found.assign(choice=choice[found["place"]], above=found["layer"] - dead_from[found["place"]],
+                        below=found["depth"] - found["layer"])  # fmt: skip
+
+
+def _living(layers: Layers, alive: pd.DataFrame) -> tuple[int, float]:
+    """Their number, and the most by which log10_grad_weights of one draw and layer differs between the choices."""
+    draw = alive.groupby([*COORDINATES, "depth", "replicate"], observed=True).ngroup().to_numpy()
+    depths = sorted(alive["depth"].unique())
+    first = draw * (1 + max(depths, default=0))  # rows are those of a draw's layers, whatever the choice
+    largest = np.nan
+    for piece in pieces(layers, alive, first, ["log10_grad_weights"], depths):
+        same = piece.groupby("row")["log10_grad_weights"]
+        largest = np.fmax(largest, (same.max() - same.min()).max())
+    return int((alive["activation"] == "relu").sum()), float(largest)
 
 
 def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
