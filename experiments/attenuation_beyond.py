@@ -7,7 +7,7 @@ shrink the signal until they meet their slope at 0, which is ½ where ReLU's roo
 from math import log10
 
 from harness.claims import Case, Claim, every, mean, near
-from harness.selection import deepest, groups, per_draw
+from harness.selection import deepest, deepest_layers, groups, per_draw
 from harness.theory.edge import labelled
 
 FIGURES = ("slope_against_theory", "step_against_sigmoid", "gradient_profile", "attenuation_against_depth")
@@ -52,7 +52,7 @@ def against_theory(results):
 
 def bounded(results):
     """The activation factor of every layer that has the activation."""
-    layers = results.layers
+    layers = results.read("log10_activation_factor")
     layers = layers[(layers["layer"] < layers["depth"]) | (layers["output"] == "activation")]
     for words, (label,), own in groups(layers, "activation"):
         bound = log10(labelled(label).slope_bound)
@@ -61,8 +61,8 @@ def bounded(results):
 
 def weights_pay_nothing(results):
     """The layers between the first, whose inputs may be of another width, and the output."""
-    layers = deepest(results.layers)
-    for words, _, own in groups(layers[layers["layer"] > 1], "activation"):
+    layers = deepest_layers(results, "log10_weight_factor", filters=[("layer", ">", 1)])
+    for words, _, own in groups(layers, "activation"):
         yield Case(words, per_draw(own, "log10_weight_factor"), **near(0, 0.012))
 
 

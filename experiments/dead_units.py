@@ -7,7 +7,7 @@ another matter: as inputs align with depth, half of those of a healthy network a
 import numpy as np
 
 from harness.claims import Case, Claim, mean, near, proportion
-from harness.selection import deepest, groups
+from harness.selection import deepest, deepest_layers, groups
 from harness.theory.birth import born_dead, born_dead_both_signs, silent_on_batch
 
 FIGURES = ("silent_units", "dead_units", "attenuation_against_depth", "gradient_profile")
@@ -43,7 +43,7 @@ def healthy_gain(results):
 
 def baseline(results):
     """Silent units less the orthant probability at the draw's own cosine, for layers from 5 to the last hidden one."""
-    layers = deepest(results.layers)
+    layers = deepest_layers(results, "output_cosine", "dead_fraction")
     layers = layers.assign(below=layers.groupby("network", observed=True, sort=False)["output_cosine"].shift(1))
     batch = results.sweep.data.batch
     for words, (_, depth), own in groups(layers, "width", "depth"):
@@ -54,13 +54,14 @@ def baseline(results):
 
 
 def half(results):
-    for words, (_, depth), own in groups(deepest(results.layers), "width", "depth"):
+    for words, (_, depth), own in groups(deepest_layers(results, "dead_fraction"), "width", "depth"):
         yield Case(f"{words}, layer {depth - 1}", own[own["layer"] == depth - 1]["dead_fraction"], 0.35, 0.55)
 
 
 def few_at_first(results):
-    for words, _, own in groups(deepest(results.layers), "width", "depth"):
-        yield Case(f"{words}, layer 1", own[own["layer"] == 1]["dead_fraction"], at_most=0.01)
+    layers = deepest_layers(results, "dead_fraction", filters=[("layer", "==", 1)])
+    for words, _, own in groups(layers, "width", "depth"):
+        yield Case(f"{words}, layer 1", own["dead_fraction"], at_most=0.01)
 
 
 # Tolerance: 4000 draws know a share to ±0.04 (error rate 1e-4 over 16 cases), nearly twice that for fresh seeds.

@@ -10,7 +10,7 @@ from math import log10, sqrt
 import numpy as np
 
 from harness.claims import Case, Claim, every, mean, near
-from harness.selection import deepest, groups, per_draw
+from harness.selection import deepest, deepest_layers, groups, per_draw
 
 FIGURES = ("step_against_sigmoid", "gradient_profile", "attenuation_against_depth", "dead_units", "paired_comparison")
 SWEEPS = {
@@ -45,7 +45,8 @@ def bounded(at_most):
     """The activation factor of every layer that has the activation."""
 
     def cases(results):
-        for words, _, own in groups(with_activation(results.layers), "init"):
+        layers = results.read("log10_activation_factor")
+        for words, _, own in groups(with_activation(layers), "init"):
             if len(own):
                 yield Case(words, own["log10_activation_factor"], at_most=at_most + ROUNDING[results.sweep.dtype])
 
@@ -60,7 +61,8 @@ def sigmoid_slope(results):
 
 def lower_half(results):
     """Factors in the lower halves of networks."""
-    return results.layers[2 * results.layers["layer"] <= results.layers["depth"]]
+    layers = results.read("log10_activation_factor")
+    return layers[2 * layers["layer"] <= layers["depth"]]
 
 
 def step_is_half(results):
@@ -79,7 +81,7 @@ def step_drifts(results):
 
 def output_layer(results):
     """z ~ N(0, q) passes (q + 1)/(q + 2) of ‖ŷ − y‖², y ~ N(0, 1), E ŷ² = q/2; to depth 2, where q varies."""
-    layers = results.layers
+    layers = results.read("log10_activation_factor", "log10_rms_outputs")
     for words, _, own in groups(layers[layers["layer"] == layers["depth"]], "init", "depth"):
         q = 2 * 10 ** (2 * own["log10_rms_outputs"])
         yield Case(words, own["log10_activation_factor"] - np.log10((q + 1) / (q + 2)) / 2, **near(0, 0.02))
@@ -87,7 +89,7 @@ def output_layer(results):
 
 def telescopes(results):
     """Activation factors of layers 1 … L−1 and weight factors of 2 … L, less the attenuation."""
-    layers = results.layers
+    layers = results.read("log10_activation_factor", "log10_weight_factor")
     activation = layers["log10_activation_factor"].where(layers["layer"] < layers["depth"], 0)
     weights = layers["log10_weight_factor"].where(layers["layer"] > 1, 0)
     total = (activation + weights).groupby(layers["network"].astype(str), sort=False).sum(min_count=1)
@@ -100,8 +102,8 @@ def shares(results):
 
     The first has inputs below it, which may be of another width, and is left out.
     """
-    layers = deepest(results.layers)
-    layers = layers[(layers["layer"] > 1) & (layers["layer"] < layers["depth"])]
+    layers = deepest_layers(results, "log10_activation_factor", "log10_weight_factor", filters=[("layer", ">", 1)])
+    layers = layers[layers["layer"] < layers["depth"]]
     for words, _, own in groups(layers, "activation", "init", "weight_scale"):
         factors = (per_draw(own, f"log10_{name}_factor") for name in ("activation", "weight"))
         yield words, *factors, own["sigma_w"].iloc[0]

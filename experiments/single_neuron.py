@@ -34,9 +34,9 @@ def closed_form(neurons):
 
 def recorded(results):
     """The networks with W, x, y, the gradient that was recorded, and the closed form."""
-    neurons = results.neurons
-    layers = results.layers.set_index(results.layers["network"].astype(str))
-    columns = ["log10_grad_weights", "log10_activation_factor"]
+    neurons, columns = results.neurons, ["log10_grad_weights", "log10_activation_factor"]
+    layers = results.read(*columns)
+    layers = layers.set_index(layers["network"].astype(str))
     found = layers.loc[neurons["network"].astype(str), columns].set_axis(neurons.index)
     return neurons.assign(expected=closed_form(neurons), **{name: found[name] for name in columns})
 

@@ -20,26 +20,26 @@ STEP = "activation in ['relu', 'relu(at_zero=0)', 'relu(at_zero=0.5)']"
 ABOVE = (STEP, "bias_scale == 0", "output == 'activation'", "targets != 'zeros'")
 
 
-def of(results, at_zero):
-    """The layers of one choice, by coordinates, and `dead_from`, the layer from which nothing passes: NaN for never."""
-    layers = results.layers[results.layers["activation"] == CHOICES[at_zero]]
+def of(results, at_zero, column):
+    """A column of one choice's layers by coordinates, and `dead_from`, from where nothing passes: NaN for never."""
+    layers = results.read(column, filters=[("activation", "==", CHOICES[at_zero])])
     networks = results.networks.set_index(results.networks["network"].astype(str))
     dead_from = networks["dead_from_layer"].astype(float).reindex(layers["network"].astype(str)).to_numpy()
     return layers.assign(dead_from=dead_from).set_index(OTHERS).sort_index()
 
 
-def above_dead(results, at_zero):
+def above_dead(results, at_zero, column):
     """Layers above a wholly dead one, where every z is 0."""
-    layers = of(results, at_zero)
+    layers = of(results, at_zero, column)
     return layers[layers.index.get_level_values("layer") > layers["dead_from"]]
 
 
 def weight_gradients(results):
     """Differences from Step(0) = 1 at every layer of the living, in decades."""
-    every_one = of(results, 1)
+    every_one = of(results, 1, "log10_grad_weights")
     one = every_one[every_one["dead_from"].isna()]
     for at_zero in (0, 0.5):
-        every_other = of(results, at_zero)
+        every_other = of(results, at_zero, "log10_grad_weights")
         other = every_other[every_other["dead_from"].isna()]
         if every_one.empty or every_other.empty:
             continue
@@ -52,7 +52,7 @@ def weight_gradients(results):
 
 def nothing_learnt(results):
     for at_zero in CHOICES:
-        dead = of(results, at_zero)
+        dead = of(results, at_zero, "log10_grad_weights")
         dead = dead[dead["dead_from"].notna()]
         if len(dead):
             yield Case(f"Step(0) = {at_zero:g}, dead", dead["log10_grad_weights"] == -np.inf, 1, 1)
@@ -61,14 +61,14 @@ def nothing_learnt(results):
 def bias_gradients(results):
     """Above the dead layer: 0 under Step(0) = 0, not 0 under the others."""
     for at_zero in CHOICES:
-        above = above_dead(results, at_zero)
+        above = above_dead(results, at_zero, "log10_grad_biases")
         if len(above):
             yield Case(f"Step(0) = {at_zero:g}", (above["log10_grad_biases"] > -np.inf) == (at_zero > 0), 1, 1)
 
 
 def halved(results):
     """Under ½ a bias gradient is (½)^m of that under 1, m the number of layers from there to the output."""
-    half, one = above_dead(results, 0.5), above_dead(results, 1)
+    half, one = (above_dead(results, at_zero, "log10_grad_biases") for at_zero in (0.5, 1))
     if half.empty or one.empty:
         return
     if not half.index.equals(one.index):
@@ -83,14 +83,14 @@ def halved(results):
 def naive_count(results):
     """Where every slope is Step(0), 1 − slope_mean would call all units dead for 0, half for ½, none for 1."""
     for at_zero in CHOICES:
-        above = above_dead(results, at_zero)
+        above = above_dead(results, at_zero, "slope_mean")
         if len(above):
             yield Case(f"Step(0) = {at_zero:g}", above["slope_mean"], at_zero, at_zero)
 
 
 def dead_count(results):
     for at_zero in CHOICES:
-        above = above_dead(results, at_zero)
+        above = above_dead(results, at_zero, "dead_fraction")
         if len(above):
             yield Case(f"Step(0) = {at_zero:g}", above["dead_fraction"], 1, 1)
 

@@ -4,7 +4,7 @@ Width 32: at 10,000 layers even He's ReLU loses 180 decades to its finite width 
 """
 
 from harness.claims import Case, Claim, mean, near
-from harness.selection import deepest, groups
+from harness.selection import deepest, deepest_layers, groups
 from harness.tables import ZERO_UNDER
 
 FIGURES = ("attenuation_against_depth", "gradient_profile", "slope_against_theory")
@@ -18,10 +18,9 @@ STRAIGHT = ("activation in ['relu', 'sigmoid']", "bias_scale == 0", "width >= 32
 
 def straight(results):
     """Slope of the lower half of the layers minus that of the upper half. ReLU's halves are known to ±0.004 decades."""
-    layers = deepest(results.layers)
-    depth = int(layers["depth"].max())
+    depth = int(results.networks["depth"].max())
     middle = depth // 2
-    at = layers[layers["layer"].isin([1, middle, depth])]
+    at = deepest_layers(results, "log10_grad_preactivations", filters=[("layer", "in", [1, middle, depth])])
     for words, _, own in groups(at, "activation", "init"):
         norm = own.pivot(index="replicate", columns="layer", values="log10_grad_preactivations")
         lower = (norm[1] - norm[middle]) / (middle - 1)

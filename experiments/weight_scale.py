@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.activations import ACTIVATIONS
 from harness.claims import Case, Claim, every, mean, near
-from harness.selection import deepest, groups, per_draw
+from harness.selection import deepest, deepest_layers, groups, per_draw
 from harness.theory.mean_field import chi_1, fixed_point
 
 FIGURES = ("phase_diagram", "step_against_sigmoid", "attenuation_against_depth", "dead_units", "paired_comparison")
@@ -44,7 +44,7 @@ def attenuations(at_least=-np.inf, at_most=np.inf):
 
 def saturation(results):
     """Hidden layers of the deepest networks."""
-    layers = deepest(results.layers)
+    layers = deepest_layers(results, "saturated_fraction")
     yield from groups(layers[layers["layer"] < layers["depth"]], "weight_scale", "depth")
 
 

@@ -46,8 +46,8 @@ class Claim:
     """A sentence that could be false, and how it is tested.
 
     `statistic`: what is computed, in words. `scope`: conditions on the networks that it speaks of, as Selected takes
-    them. `cases`: from the results of these networks (`networks`, `layers`, `neurons`) to the cases. `sweep`: the
-    config of the experiment whose results it takes; the experiment's own name where it is empty.
+    them. `cases`: from the results of these networks (`networks`, `read`, `layers`, `neurons`) to the cases. `sweep`:
+    the config of the experiment whose results it takes; the experiment's own name where it is empty.
     """
 
     name: str

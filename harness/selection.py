@@ -1,6 +1,6 @@
 """What claims take from a sweep's results: the networks that a claim speaks of, in groups of independent draws."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, ResultsError
 
 Array = np.ndarray
 
@@ -16,6 +16,9 @@ Array = np.ndarray
 COORDINATES = ("activation", "init", "weight_scale", "bias_scale", "depth", "width", "input_width", "output_width",
                "output")  # fmt: skip
 _ON_LAYERS = ("input_width", "output_width", "output", "sigma_w")  # which the table `layers` does not repeat
+_IN_LAYERS = ("network", *(name for name in COORDINATES if name not in _ON_LAYERS), "replicate", "layer")
+# By which layers of other networks are passed over unread. No fractions: pyarrow 26 finds 0.0 in no list of them.
+_BOUNDING = ("activation", "init", "depth", "width")
 
 
 class DoesNotApply(HarnessError):
@@ -60,7 +63,21 @@ class Selected:
 
     @cached_property
     def layers(self) -> pd.DataFrame:
-        layers = self.results.layers
+        """All of their layers, with every column: `read` takes some."""
+        return self._of_these(self.results.layers)
+
+    def read(self, *columns: str, filters: Sequence[tuple] = ()) -> pd.DataFrame:
+        """Their layers with these columns and the coordinates; nothing else is read from the disk.
+
+        `filters` as Results.read takes them: [("layer", ">", 1)]. Raises LookupError for a column that there is not.
+        """
+        theirs = [(name, "in", self.networks[name].unique().tolist()) for name in _BOUNDING if self.restrictions]
+        try:
+            return self._of_these(self.results.read("layers", [*_IN_LAYERS, *columns], [*theirs, *filters] or None))
+        except ResultsError as error:  # the claim's mistake, which says nothing of the sweep
+            raise LookupError(str(error)) from None
+
+    def _of_these(self, layers: pd.DataFrame) -> pd.DataFrame:
         names = layers["network"].astype("category").array
         keys = pd.Index(self.networks["network"].astype(str))
         place = keys.get_indexer(names.categories.astype(str))[names.codes]  # of each row's network; -1: left out
@@ -85,6 +102,11 @@ def _described(results: Any) -> pd.DataFrame:
 def deepest(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows of the deepest networks."""
     return frame[frame["depth"] == frame["depth"].max()]
+
+
+def deepest_layers(selected: Selected, *columns: str, filters: Sequence[tuple] = ()) -> pd.DataFrame:
+    """The layers of the deepest networks, as `Selected.read` gives them."""
+    return selected.read(*columns, filters=[("depth", "==", int(selected.networks["depth"].max())), *filters])
 
 
 def groups(frame: pd.DataFrame, *by: str, across: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple, pd.DataFrame]]:

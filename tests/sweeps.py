@@ -5,6 +5,9 @@ from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
 from harness import driver
 from harness.claims import Verdict, judge
@@ -50,6 +53,11 @@ class Tables:
     results: Results
     layers: pd.DataFrame
     networks: pd.DataFrame
+
+    def read(self, table: str, columns: list[str], filters: list[tuple] | None) -> pd.DataFrame:
+        """As Results.read, which reads files."""
+        frame = pa.Table.from_pandas(getattr(self, table), preserve_index=False)
+        return ds.dataset(frame).to_table(columns, filters and pq.filters_to_expression(filters)).to_pandas()
 
     @cached_property
     def neurons(self) -> pd.DataFrame:

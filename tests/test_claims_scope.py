@@ -56,6 +56,7 @@ def test_a_claim_judges_only_what_it_speaks_of(tmp_path, sweep, overrides, expec
     results = Results(prepared.folder)
     verdicts = {claim.name: judge(claim, results) for claim in prepared.question.claims_of(sweep)}
     assert {verdict.grade for verdict in verdicts.values()} <= {HOLDS, UNDECIDED}, FAILS
+    assert "layers" not in vars(results)  # the whole table, of which claims read the columns and rows that they need
     for name, what in expected.items():
         if what == HOLDS:
             assert verdicts[name].grade == HOLDS, verdicts[name].deciding

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.selection import DoesNotApply, Selected, groups, per_draw
+import harness
+from harness.selection import COORDINATES, DoesNotApply, Selected, deepest_layers, groups, per_draw
 
 NETWORKS = pd.DataFrame({
     "network": ["a-0", "a-1", "b-0", "b-1"], "activation": ["relu", "relu", "tanh", "tanh"], "init": "he_normal",
@@ -35,6 +36,20 @@ def test_a_scope_chooses_networks_and_their_layers(scope, chosen):
     assert list(selected.networks["network"]) == chosen
     assert list(selected.layers["network"].unique()) == chosen
     assert list(selected.layers["sigma_w"]) == [s for s in selected.networks["sigma_w"] for _ in range(2)]
+
+
+def test_a_claim_reads_the_columns_and_the_layers_that_it_asks_for(tmp_path):
+    network = {"activation": ["relu", "tanh"], "init": "he_normal", "depth": [1, 3, 4], "width": 4, "bias_scale": [0, 1]}
+    results = harness.sweep({"name": "r", "network": network, "data": {"batch": 2}, "replicates": 2, "figures": []},
+                            out=tmp_path / "r")  # fmt: skip
+    selected = Selected(results, ("activation == 'relu'", "depth < 4", "bias_scale == 0"))
+    found, whole = selected.read("slope_mean", filters=[("layer", ">", 1)]), selected.layers
+    assert set(found) == {"network", *COORDINATES, "sigma_w", "replicate", "layer", "slope_mean"}
+    assert list(found["layer"]) == [2, 3, 2, 3]
+    np.testing.assert_array_equal(found.astype(str), whole.loc[whole["layer"] > 1, list(found)].astype(str))
+    assert set(deepest_layers(selected, "slope_mean")["depth"]) == {3}
+    with pytest.raises(LookupError, match=r"slope_meen.*; the columns are network, "):
+        selected.read("slope_meen")  # not a claim that does not apply: judge() says whose mistake it is
 
 
 def test_only_what_leaves_networks_out_is_said():
