@@ -12,6 +12,7 @@ from harness.terminal import print_plan, print_table, print_verdicts, print_writ
 if TYPE_CHECKING:
     from harness.dispatch import Where
     from harness.driver import Prepared
+    from harness.verify import Request
 
 EXIT_CODES = """
 Exit codes: 0 done, 1 a run failed or was left unfinished, 2 a config, an option or a results folder that cannot be
@@ -130,15 +131,9 @@ def verify(
     from harness.dispatch import Where
 
     where = Where(_workers(workers))
-
-    if size not in verification.SIZES:
-        raise typer.BadParameter(f"{size!r} is no size; use ci or full", param_hint="--size")
-    if fresh_seeds and update_reference:
-        raise typer.BadParameter("not with --fresh-seeds: a reference has the config's own seed", param_hint="--update-reference")  # noqa: E501
-    seed = verification.new_seed() if fresh_seeds else None
+    request = _request(tuple(names or ()), size, fresh_seeds, update_reference, out)
     if markdown is not None and not markdown.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {markdown.absolute().parent}; make it", param_hint="--markdown")
-    request = verification.Request(tuple(names or ()), size, seed, update_reference, out)
     outcomes = []
     for job in verification.jobs(request):
         with interruptible():
@@ -149,7 +144,7 @@ def verify(
     say(f"claims: {verification.write_claims(request, outcomes)}")
     if markdown is not None:
         markdown.write_text(verification.page(request, outcomes), encoding="utf-8")
-    say(verification.summary(outcomes) + (f"; seed {seed}" if fresh_seeds else ""))
+    say(verification.summary(outcomes) + (f"; seed {request.fresh_seed}" if fresh_seeds else ""))
     if not all(outcome.good for outcome in outcomes):
         raise typer.Exit(3)
 
@@ -228,6 +223,16 @@ def schema() -> None:
     from harness.config import json_schema
 
     say(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+def _request(names: tuple[str, ...], size: str, fresh_seeds: bool, update: bool, out: Path | None) -> "Request":
+    from harness.verify import SIZES, Request, new_seed
+
+    if size not in SIZES:
+        raise typer.BadParameter(f"{size!r} is no size; use ci or full", param_hint="--size")
+    if fresh_seeds and update:
+        raise typer.BadParameter("not with --fresh-seeds: a reference has the config's own seed", param_hint="--update-reference")  # noqa: E501
+    return Request(names, size, new_seed() if fresh_seeds else None, update, out)
 
 
 def _execute(prepared: "Prepared", where: "Where") -> None:

@@ -3,7 +3,7 @@
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -105,16 +105,9 @@ def execute(prepared: Prepared, where: Where, report: Report | None = None,
     with executor_for(prepared.plan, where, prepared.mixed) as pool, held(folder):
         limit = where.limit(pool.workers)
         require_fit(prepared.plan, limit)
-        finished, notes = _held_already(folder, prepared.sweep, prepared.replaces, prepared.mixed)  # it is ours now
-        for line in notes:
-            note(line)
-        if prepared.replaces:
-            clear(folder)
-        prepared = replace(prepared, plan=_plan(prepared.sweep, finished))
-        store.tidy(folder, keep=finished.values())
-        store.write_text(folder / CONFIG, config.dump(prepared.as_run))
+        prepared, finished = _made_ready(prepared, note)  # read again: it is ours now
         started = time.monotonic()
-        ways = [*map(store.made_with, finished.values())]
+        ways = [*map(store.made_with, finished)]
         store.write_json(folder / MANIFEST, _manifest(prepared, pool.workers, None, ways, failed))
         for block, outcome in computed(prepared.plan, pool, limit, report):
             if isinstance(outcome, Failed):
@@ -126,6 +119,19 @@ def execute(prepared: Prepared, where: Where, report: Report | None = None,
         store.write_json(folder / MANIFEST, _manifest(prepared, pool.workers, seconds, ways, failed))
     if failed:
         raise failure(failed)
+
+
+def _made_ready(prepared: Prepared, note: Callable[[str], None]) -> tuple[Prepared, Collection[Path]]:
+    """The folder made ready for the blocks that are not there: the plan of those, and the networks parts that are."""
+    folder = prepared.folder
+    finished, notes = _held_already(folder, prepared.sweep, prepared.replaces, prepared.mixed)
+    for line in notes:
+        note(line)
+    if prepared.replaces:
+        clear(folder)
+    store.tidy(folder, keep=finished.values())
+    store.write_text(folder / CONFIG, config.dump(prepared.as_run))
+    return replace(prepared, plan=_plan(prepared.sweep, finished)), finished.values()
 
 
 def _plan(sweep: config.Sweep, finished: Iterable[str]) -> Plan:

@@ -164,34 +164,54 @@ def _networks(records: Records, seed: int, decades: float, log10_rms_inputs: Arr
 
 def _network_results(records: Records, decades: float, log10_rms_inputs: Array) -> dict[str, pa.Array]:
     """The columns of `networks` that were measured, and theory beside them."""
-    gain, slope, starts_at_zero = (np.empty(records.status.shape) for _ in range(3))
-    zero_from = {name: np.empty(records.status.shape) for name in ZERO_UNDER}
-    for n, spec in enumerate(records.specs):
-        delta = records.of("log10_grad_preactivations", n)
-        with np.errstate(invalid="ignore"):
-            gain[n] = delta[:, 0] - delta[:, -1] if spec.depth > 1 else np.where(np.isnan(delta[:, 0]), np.nan, 0)
-            slope[n] = gain[n] / (spec.depth - 1) if spec.depth > 1 else np.nan
-        starts_at_zero[n] = records.of("log10_grad_outputs", n)[:, -1] == -np.inf
-        largest = records.of("log10_max_grad_preactivations", n)
-        for name, under in ZERO_UNDER.items():
-            zero_from[name][n] = _first_from_the_output(largest < under)
+    gain, slope = _attenuations(records)
     dead = records.dead_from_layer > 0
-    status = records.status
-    status[(starts_at_zero > 0) & ~dead & (status == OK)] = "the gradient is zero at the output"
-    regime = np.select(
-        [dead, np.isnan(gain), gain < -decades, gain > decades], ["dead", "", "vanishing", "exploding"], "healthy"
-    )
-    regime = np.where(regime == "", None, regime.astype(object))
     return {
         "log10_cost": pa.array(records.log10_cost.ravel(), from_pandas=True),
         "log10_gradient_gain": pa.array(gain.ravel(), from_pandas=True),
         "slope_per_layer": pa.array(slope.ravel(), from_pandas=True),
         **_predicted(records.specs, slope, log10_rms_inputs),
-        "regime": pa.array(regime.ravel(), pa.string()).dictionary_encode(),
-        "status": pa.array(status.ravel(), pa.string()).dictionary_encode(),
+        "regime": pa.array(_regimes(gain, dead, decades).ravel(), pa.string()).dictionary_encode(),
+        "status": pa.array(_statuses(records, dead).ravel(), pa.string()).dictionary_encode(),
         "dead_from_layer": _null_where_zero(records.dead_from_layer),
-        **{f"zero_from_layer_{name}": _null_where_zero(layers) for name, layers in zero_from.items()},
-    }
+        **{f"zero_from_layer_{name}": _null_where_zero(_zero_from(records, under))
+           for name, under in ZERO_UNDER.items()},
+    }  # fmt: skip
+
+
+# Of every network and draw, (networks, replicates) -------------------------------------------------------------------
+
+
+def _attenuations(records: Records) -> tuple[Array, Array]:
+    """The attenuation, and per layer, which a network of one layer has not."""
+    gain, slope = np.empty(records.status.shape), np.full(records.status.shape, np.nan)
+    for n, spec in enumerate(records.specs):
+        delta = records.of("log10_grad_preactivations", n)
+        with np.errstate(invalid="ignore"):
+            gain[n] = delta[:, 0] - delta[:, -1] if spec.depth > 1 else np.where(np.isnan(delta[:, 0]), np.nan, 0)
+        if spec.depth > 1:
+            slope[n] = gain[n] / (spec.depth - 1)
+    return gain, slope
+
+
+def _regimes(gain: Array, dead: Array, decades: float) -> Array:
+    """None where the attenuation is not known."""
+    cases = [dead, np.isnan(gain), gain < -decades, gain > decades]
+    regime = np.select(cases, ["dead", "", "vanishing", "exploding"], "healthy")
+    return np.where(regime == "", None, regime.astype(object))
+
+
+def _statuses(records: Records, dead: Array) -> Array:
+    """As recorded, and of those that are ok and alive: whether there is a gradient to begin with."""
+    outputs = [records.of("log10_grad_outputs", n)[:, -1] for n in range(len(records.specs))]
+    nothing = (np.array(outputs) == -np.inf) & ~dead & (records.status == OK)
+    return np.where(nothing, "the gradient is zero at the output", records.status)
+
+
+def _zero_from(records: Records, under: float) -> Array:
+    """The first layer from the output down whose largest delta a number format reads as zero; 0 for none."""
+    largest = [records.of("log10_max_grad_preactivations", n) for n in range(len(records.specs))]
+    return np.array([_first_from_the_output(own < under) for own in largest])
 
 
 def _predicted(specs: Sequence[NetworkSpec], slope: Array, log10_rms_inputs: Array) -> dict[str, pa.Array]:

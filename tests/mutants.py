@@ -71,7 +71,7 @@ PROCESSES = {
     ),
     "what an interrupted run left is not removed": (
         "driver.py",
-        "        store.tidy(folder, keep=finished.values())\n",
+        "    store.tidy(folder, keep=finished.values())\n",
         "",
         f"{STORE}what_an_interrupted_run_left_is_not_read_and_is_removed",
     ),

@@ -60,19 +60,11 @@ def page(
     bottom = 0.1 + _LINE["caption"] * len(notes)
     height = top + grid.rows * grid.height + bottom
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    figure.get_layout_engine().set(
-        rect=(0.005, bottom / height, 0.985, (height - top - bottom) / height),
-        w_pad=0.06,
-        h_pad=0.05,
-        hspace=0,
-        wspace=0.02,
-    )
+    figure.get_layout_engine().set(rect=(0.005, bottom / height, 0.985, (height - top - bottom) / height),
+                                   w_pad=0.06, h_pad=0.05, hspace=0, wspace=0.02)  # fmt: skip
     y = _texts(figure, title, height - 0.08, "title", {"fontsize": 12.5, "weight": "bold"})
     y = _texts(figure, sentence, y, "sentence", {"fontsize": 9.5})
-    for legend, columns in legends:
-        figure.legend(*zip(*_by_row(legend, columns), strict=True), loc="upper left", ncols=columns,
-                      bbox_to_anchor=(0.02 / WIDTH, y / height))  # fmt: skip
-        y -= _LINE["legend"] * ceil(len(legend) / columns)
+    _legends(figure, legends, y)
     _texts(figure, notes, bottom - 0.06, "caption", {"fontsize": 8, "color": "#505050"})
     axes = figure.subplots(grid.rows, grid.columns, sharex=grid.sharex, sharey=grid.sharey, squeeze=False,
                            width_ratios=grid.widths, height_ratios=grid.heights)  # fmt: skip
@@ -85,6 +77,14 @@ def _texts(figure: Figure, lines: Sequence[str], y: float, name: str, style: dic
         figure.text(0.09 / WIDTH, y / figure.get_figheight(), line, va="top", **style)
         y -= _LINE[name]
     return y
+
+
+def _legends(figure: Figure, legends: Sequence[tuple[Sequence, int]], y: float) -> None:
+    """Legends, each with its number of columns, from y inches downwards."""
+    for legend, columns in legends:
+        figure.legend(*zip(*_by_row(legend, columns), strict=True), loc="upper left", ncols=columns,
+                      bbox_to_anchor=(0.02 / WIDTH, y / figure.get_figheight()))  # fmt: skip
+        y -= _LINE["legend"] * ceil(len(legend) / columns)
 
 
 def _by_row(legend: Sequence, columns: int) -> list:

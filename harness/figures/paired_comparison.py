@@ -144,21 +144,21 @@ def _times(ratio: float) -> str:
     return f"{ratio:.1f}" if ratio < 100 else "over 100"
 
 
+def _interval(rows: pd.DataFrame) -> str:
+    """What the interval of these rows is, in words."""
+    low, high = int(rows["draws"].min()), int(rows["draws"].max())
+    if high < 2:
+        return "One pair: no interval" if high else "No pair has a difference"
+    cover = rows["coverage"].dropna()
+    exact = f"{100 * cover.min():.3g} %" if len(cover) else "no"
+    n = f"{low} pairs" if low == high else f"{low}–{high} pairs"
+    return f"Exact {exact} interval of the median from order statistics, {n}"
+
+
 def _caption(prepared: Prepared) -> str:
     rows = prepared.rows
     if rows.empty:
         return ""
-    low, high = int(rows["draws"].min()), int(rows["draws"].max())
-    cover = rows["coverage"].dropna()
-    exact = f"{100 * cover.min():.3g} %" if len(cover) else "no"
-    n = f"{low} pairs" if low == high else f"{low}–{high} pairs"
-    how = (
-        f"Exact {exact} interval of the median from order statistics, {n}"
-        if high > 1
-        else "One pair: no interval"
-        if high
-        else "No pair has a difference"
-    )
     factors = [f"{_times(ratio)} between {kind}s" for kind, ratio in sharper(prepared.table).items()]
     gain = (
         f"Interval without pairing over interval with it: {', '.join(factors)} (medians over all depths)"
@@ -171,4 +171,4 @@ def _caption(prepared: Prepared) -> str:
         else ""
     )
     shown = f"Shown: {prepared.note}; all are in the table" if prepared.note else ""
-    return caption(f"Depth {prepared.depth}", how, gain, families, shown)
+    return caption(f"Depth {prepared.depth}", _interval(rows), gain, families, shown)

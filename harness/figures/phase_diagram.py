@@ -122,15 +122,8 @@ def _panel(axes: Axes, cells: pd.DataFrame, limit: float):
                            edgecolors="face", linewidth=0.05)  # fmt: skip
     dead = np.ma.masked_where(~np.isneginf(values), np.zeros_like(values))
     if dead.count():
-        axes.pcolor(
-            x,
-            y,
-            dead,
-            cmap=LinearSegmentedColormap.from_list("dead", [INK, INK]),
-            edgecolor="#d9d9d9",
-            hatch="xx",
-            linewidth=0,
-        )
+        axes.pcolor(x, y, dead, cmap=LinearSegmentedColormap.from_list("dead", [INK, INK]), edgecolor="#d9d9d9",
+                    hatch="xx", linewidth=0)  # fmt: skip
     if values.size <= MOST_NUMBERS:
         _numbers(axes, np.log2(depths), np.log2(scales), values, limit)
     for axis, numbers in ((axes.xaxis, depths), (axes.yaxis, scales)):
