@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import TextIO
 
 from harness.errors import ResultsError
+from harness.failpoints import failpoint
 
 LOCK = ".lock"
 CONFIG, MANIFEST, CLAIMS = "config.yaml", "manifest.json", "claims.json"
 LAYERS, NETWORKS, FIGURES = "layers", "networks", "figures"
 OURS = (MANIFEST, CLAIMS, FIGURES, NETWORKS, LAYERS, CONFIG)  # last what says they are ours
+PROBED = ".probe.aside"  # a file that is there for as long as it takes to see that one can be
 PROBE = 0.05  # seconds to try for the lock: another process that only looks at it holds it for microseconds
 
 
@@ -63,8 +65,8 @@ def is_ours(folder: Path) -> bool:
 
 
 def _is_empty_folder(path: Path) -> bool:
-    """As a run leaves them that was killed before it wrote a file."""
-    return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
+    """As a run leaves them that was killed before it wrote a file, or while it tried whether it could."""
+    return path.is_dir() and not path.is_symlink() and all(inside.name == PROBED for inside in path.iterdir())
 
 
 def _refuse_links(folder: Path) -> None:
@@ -127,9 +129,10 @@ def _try_writing(folder: Path) -> None:
     """A file in each folder that will get some: better told now than after an hour of computing."""
     for place in (folder, folder / LAYERS, folder / NETWORKS):
         place.mkdir(exist_ok=True)
-        probe = place / ".probe.aside"
+        probe = place / PROBED
         probe.unlink(missing_ok=True)
         probe.open("xb").close()
+        failpoint(f"{place.name}-probed")
         probe.unlink()
 
 
