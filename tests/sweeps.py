@@ -23,7 +23,7 @@ SMALLEST = {
     "step_at_zero": ("step_at_zero", ()),
     "depth": ("depth", ("network.depth=[1, 2, 128]", "data.batch=4", "replicates=24")),
     "weight_scale": ("weight_scale", ("network.weight_scale=[0.25, 1, 16]", "network.depth=128")),
-    "weight_edges": ("weight_scale", ()),
+    "weight_edges": ("weight_scale", ("replicates=64",)),
     "init": ("init", ("network.depth=100", "network.width=100")),
     "dead_units": ("dead_units", ("network.depth=100", "network.width=128", "replicates=32")),
     "born_dead": ("dead_units", ("network.depth=[2, 3, 6]", "network.width=[1, 2, 3]", "replicates=4000")),

@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 import harness
 from harness import remote
 from harness.environment import fingerprint
+from harness.errors import ConfigError
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_spec("distributed") is None, reason="Dask is not installed")]
 
@@ -221,11 +222,11 @@ def test_a_cluster_under_tls_admits_holders_of_a_certificate_and_nobody_else(tmp
         cluster.end()
 
 
-def test_there_is_nobody_to_compute(tmp_path):
+def test_there_is_nobody_to_compute(tmp_path, monkeypatch):
     config = config_in(tmp_path, MEDIUM)
-    done = run("sweep", config, "--dask", "tcp://127.0.0.1:1", cwd=tmp_path, **DRIVER)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert re.fullmatch(r"--dask: no scheduler at tcp://127\.0\.0\.1:1: .+\n", done.stderr), done.stderr
+    monkeypatch.setattr("harness.cluster.PATIENCE", 0.5)  # of ten seconds
+    with pytest.raises(ConfigError, match=r"^--dask: no scheduler at tcp://127\.0\.0\.1:1: .+$"):
+        harness.sweep(config, out=tmp_path / "results", dask="tcp://127.0.0.1:1")
     (tmp_path / "distributed.py").write_text("raise ImportError")
     path = os.pathsep.join((str(tmp_path), environment()["PYTHONPATH"]))
     done = run("sweep", config, "--dask", "tcp://127.0.0.1:1", cwd=tmp_path, PYTHONPATH=path, **DRIVER)

@@ -1,6 +1,6 @@
 """A sweep whose processes are killed, interrupted, or short of memory: what is finished stays, the next run goes on.
 
-SOAK=1 in the environment, which `make soak` sets, kills a hundred sweeps in place of twenty.
+SOAK=1 in the environment, which `make soak` sets, kills a hundred sweeps in place of twelve.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from faults import BLOCKS, SMALL, blocks_done, config_in, contents, with_fault
 
 import harness
 
-KILLS = 100 if os.environ.get("SOAK") else 20
+KILLS = 100 if os.environ.get("SOAK") else 12
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def test_a_block_that_fails_is_set_aside_and_named_while_the_rest_is_done(tmp_pa
     assert (failed["block"], failed["networks"]) == (name, 12) and failed["why"].startswith(why.strip())
     assert failed["memory"] > 0 and ("in faulty" in failed["traceback"]) == (fault == "raise:33")
 
-    good(run("sweep", config, "--out", "results", cwd=tmp_path))  # the fault is mended: only that block is computed
+    harness.sweep(config, out=tmp_path / "results")  # the fault is mended: only that block is computed
     assert contents(tmp_path / "results") == undisturbed.contents
     assert harness.load(tmp_path / "results").manifest["last_run"]["blocks"] == 1
 
