@@ -478,17 +478,17 @@ def test_a_sweep_whose_output_nobody_reads_is_finished(tmp_path):
 
 
 SURROUNDINGS = {
-    "dumb terminal": {"TERM": "dumb"},
-    "no terminal": {"TERM": None},
-    "no home": {"HOME": None, "MPLCONFIGDIR": None, "XDG_CACHE_HOME": None, "XDG_CONFIG_HOME": None},
-    "a home that is not there": {"HOME": "/nowhere", "MPLCONFIGDIR": None, "XDG_CACHE_HOME": None},
+    "dumb terminal, no home": {"TERM": "dumb", "HOME": None, "MPLCONFIGDIR": None, "XDG_CACHE_HOME": None,
+                               "XDG_CONFIG_HOME": None},
+    "no terminal, a home that is not there": {"TERM": None, "HOME": "/nowhere", "MPLCONFIGDIR": None,
+                                              "XDG_CACHE_HOME": None},
     "decimal comma": {"LC_ALL": "de_DE.UTF-8", "LANG": "de_DE.UTF-8", "LANGUAGE": "de"},
     "C": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
     "latin-1": {"PYTHONIOENCODING": "latin-1"},
     "ascii": {"PYTHONIOENCODING": "ascii"},
     "piped into head": {},
     "another host": {"USER": "somebody", "LOGNAME": "somebody"},
-}
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
