@@ -87,7 +87,8 @@ for folder in sys.argv[1:]:
         sys.argv = ["harness", "sweep", "c.yaml"]
         sys.exit(harness.cli.main())
     _, status, used = os.wait4(-1, 0)
-    print(json.dumps([os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]), flush=True)
+    seconds, megabytes = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    print(json.dumps([os.waitstatus_to_exitcode(status), seconds, megabytes]), flush=True)
 """
 
 

@@ -39,7 +39,8 @@ def test_a_scope_chooses_networks_and_their_layers(scope, chosen):
 
 
 def test_a_claim_reads_the_columns_and_the_layers_that_it_asks_for(tmp_path):
-    network = {"activation": ["relu", "tanh"], "init": "he_normal", "depth": [1, 3, 4], "width": 4, "bias_scale": [0, 1]}
+    network = {"activation": ["relu", "tanh"], "init": "he_normal", "bias_scale": [0, 1], "depth": [1, 3, 4],
+               "width": 4}  # fmt: skip
     results = harness.sweep({"name": "r", "network": network, "data": {"batch": 2}, "replicates": 2, "figures": []},
                             out=tmp_path / "r")  # fmt: skip
     selected = Selected(results, ("activation == 'relu'", "depth < 4", "bias_scale == 0"))
