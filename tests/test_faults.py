@@ -1,6 +1,6 @@
 """A sweep whose processes are killed, interrupted, or short of memory: what is finished stays, the next run goes on.
 
-SOAK=1 in the environment, which `make soak` sets, kills a hundred sweeps in place of twelve.
+SOAK=1 in the environment, which `make soak` sets, kills a hundred sweeps in place of twenty.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from faults import BLOCKS, SMALL, blocks_done, config_in, contents, with_fault
 
 import harness
 
-KILLS = 100 if os.environ.get("SOAK") else 12
+KILLS = 100 if os.environ.get("SOAK") else 20
 
 
 @dataclass(frozen=True)
