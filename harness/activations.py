@@ -14,7 +14,7 @@ from scipy import special
 
 Array = np.ndarray
 Function = Callable[[Array], Array]
-Pair = Callable[[Array, Array, Array], None]
+Filling = Callable[[Array, Array, Array], None]
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Activation:
     homogeneous: bool = False  # phi(c·z) = c·phi(z) for every c > 0
     silent: Function | None = None  # where a unit passes no gradient; None: the slope is never exactly 0
     kinks: tuple[float, ...] = ()  # where the value or the slope is not smooth: theory's integrals are split there
-    pair: Pair | None = None  # (z, value, slope): fills both arrays, in fewer passes than one after the other
+    value_and_slope: Filling | None = None  # (z, value, slope): fills both arrays in fewer passes than one by one
 
     def fill(self, z: Array, value: Array, slope: Array) -> None:
         """phi(z) and phi'(z), into arrays that are there; the slope's is of `slope_dtype`."""
-        if self.pair:
-            self.pair(z, value, slope)
+        if self.value_and_slope:
+            self.value_and_slope(z, value, slope)
         else:
             value[...], slope[...] = self.value(z), self.slope(z)
 
@@ -101,7 +101,7 @@ def _sigmoid_slope(z: Array) -> Array:
     return slope
 
 
-def _sigmoid_pair(z: Array, y: Array, slope: Array) -> None:
+def _sigmoid_value_and_slope(z: Array, y: Array, slope: Array) -> None:
     """y = 1/(1 + E) with E = e^−z, and y(1 − y) = y·(E·y), which forms no 1 − y either."""
     E = np.exp(np.negative(z, out=slope), out=slope)
     np.reciprocal(np.add(1, E, out=y), out=y)
@@ -112,7 +112,7 @@ def _sigmoid_pair(z: Array, y: Array, slope: Array) -> None:
 
 def sigmoid() -> Activation:
     return Activation("sigmoid", _sigmoid, _sigmoid_slope, 0.25, "y = 1/(1 + e^−z); slope y(1 − y)",
-                      pair=_sigmoid_pair)  # fmt: skip
+                      value_and_slope=_sigmoid_value_and_slope)  # fmt: skip
 
 
 def _tanh_slope(z: Array) -> Array:

@@ -109,7 +109,7 @@ def test_gradients_are_central_differences(chosen, cost, output, depth):
 @pytest.mark.parametrize("chosen", CHOICES, ids=label)
 def test_the_gradient_check_sees_a_slope_off_by_a_thousandth(chosen):
     right = resolve(chosen)
-    wrong = replace(right, slope=lambda z: right.slope(z) * 1.001, pair=None)
+    wrong = replace(right, slope=lambda z: right.slope(z) * 1.001, value_and_slope=None)
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
         check_gradients(right, "squared", "activation", 3, planted=wrong)
 
