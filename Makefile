@@ -1,36 +1,79 @@
-# make sweep    set up on first use, then run $(CONFIG)
-# make test     set up on first use, then run the tests      (make test ARGS="-k scaled")
-# make soak     the tests of faults, many times over: minutes
-# make verify   set up on first use, then run the experiments again and grade their claims   (make verify ARGS="--size ci")
-# make bench    the benchmarks: docs/performance.md   (make bench ARGS="--grids wide --runs 3")
+# make sweep    run $(CONFIG)                                  (make sweep CONFIG="configs/my init.yaml")
+# make test     run the tests on all cores                     (make test ARGS="-k scaled")
+# make browser  install the browser that tests of the report page run in (Debian's chromium, with apt)
+# make test-torch   install PyTorch and run the tests that need it   (make test-torch TORCH=torch==2.13.0+cpu)
+# make lint     check formatting, style and types
+# make docs     build the documentation into docs/_build/html; warnings are errors
+# make verify   run the experiments again, grade their claims and compare with the references   (make verify ARGS="--size ci")
+# make soak     repeat the tests of faults many times, plant every error: an hour or more
+# make cases    write docs/cases.md from the sweeps in configs/cases
+# make bench    run the benchmarks of docs/performance.md      (make bench ARGS="--grids wide --runs 3")
 # make lock     renew requirements/*.txt
-# make clean    remove .venv and caches; results stay
+# make clean    remove .venv, built pages and caches; results stay
 #
-# Stamps in .venv say what is installed, so a second run installs nothing. Works with GNU make 3.81.
+# Every target first installs what it needs into .venv. Stamp files in .venv record what is installed, so a second run
+# installs nothing. Works with GNU make 3.81.
 
 PYTHON ?= python3
 CONFIG ?= configs/depth.yaml
 ARGS ?=
+TORCH ?= torch>=2.6
 
 VENV := .venv
 PY := $(VENV)/bin/python
+# The script .venv/bin/harness names the folder of the checkout in its first line, where not every name works.
+HARNESS := $(PY) -P -m harness
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
-COMPILE := $(VENV)/lock/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --upgrade \
+INSTALL := $(PIP) install --require-hashes -r
+SCHEMA := configs/schema.json
+PAGES := docs/_build
+
+LOCK := $(VENV)/lock/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --upgrade \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+LOCK_WITH_RUNTIME := $(LOCK) pyproject.toml --constraint requirements/runtime.txt
 
-.PHONY: sweep test verify soak bench lock clean
+.DELETE_ON_ERROR:
+.PHONY: sweep test test-torch browser lint cases docs verify soak bench lock clean
 
-sweep: $(VENV)/.project
-	$(VENV)/bin/harness sweep $(CONFIG) $(ARGS)
+# Quoted for the shell: the file's name may hold spaces, quotes or a dollar sign.
+sweep: $(SCHEMA)
+	$(HARNESS) sweep '$(subst ','\'',$(value CONFIG))' $(ARGS)
 
-test: $(VENV)/.project $(VENV)/.test
-	$(PY) -m pytest $(ARGS)
+# Tests that measure time run after the others, one at a time. Exit code 5: no test was selected.
+test: $(SCHEMA) $(VENV)/.test
+	@status=0; \
+	$(PY) -m pytest --numprocesses auto --dist loadfile -m "not torch and not alone" $(ARGS) || status=$$?; \
+	$(PY) -m pytest -m alone $(ARGS) || { code=$$?; test $$code -eq 5 || status=$$code; }; \
+	exit $$status
 
-verify: $(VENV)/.project
-	$(VENV)/bin/harness verify $(ARGS)
+# PyTorch is not locked: its wheel for processors alone is on an index of its own, and the usual one brings CUDA.
+test-torch: $(SCHEMA) $(VENV)/.test
+	$(PIP) install '$(TORCH)'
+	$(PY) -m pytest -m torch $(ARGS)
 
-soak: $(VENV)/.project $(VENV)/.test
-	SOAK=1 $(PY) -m pytest tests/test_faults.py tests/test_damage.py tests/test_mutations.py $(ARGS)
+# Where it cannot be had, tests that need it are skipped and give the reason; with BROWSER=required they fail.
+browser:
+	@command -v chromium || { apt-get update -qq && apt-get install -qq --no-install-recommends chromium; }
+
+lint: $(VENV)/.project $(VENV)/.lint
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+
+cases: $(VENV)/.project
+	$(PY) docs/cases.py
+
+docs: $(VENV)/.project $(VENV)/.docs
+	$(PY) -m sphinx --fail-on-warning --keep-going --fresh-env --quiet docs $(PAGES)/html
+	@echo "$(PAGES)/html/index.html"
+
+verify: $(SCHEMA)
+	$(HARNESS) verify $(ARGS)
+
+soak: $(SCHEMA) $(VENV)/.test
+	SOAK=1 $(PY) -m pytest --timeout=0 tests/test_faults.py tests/test_damage.py tests/test_stale_results.py \
+		tests/test_surroundings.py tests/test_output.py tests/test_limits.py tests/test_mutations.py \
+		tests/test_planted_errors.py tests/base/test_interval_coverage.py $(ARGS)
 
 bench: $(VENV)/.project
 	$(PY) -m benchmarks $(ARGS)
@@ -41,7 +84,7 @@ $(VENV)/.made:
 	@touch $@
 
 $(VENV)/.runtime: $(VENV)/.made requirements/runtime.txt requirements/build.txt
-	$(PIP) install --require-hashes -r requirements/runtime.txt -r requirements/build.txt
+	$(INSTALL) requirements/runtime.txt -r requirements/build.txt
 	@touch $@
 
 # --no-build-isolation: the build backend is the hash-locked one that is installed above.
@@ -49,19 +92,25 @@ $(VENV)/.project: $(VENV)/.runtime pyproject.toml
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.runtime requirements/test.txt | $(VENV)/.project
-	$(PIP) install --require-hashes -r requirements/test.txt
+$(VENV)/.test $(VENV)/.lint $(VENV)/.docs: $(VENV)/.%: requirements/%.txt $(VENV)/.runtime | $(VENV)/.project
+	$(INSTALL) $<
 	@touch $@
 
-# test.txt is held to runtime.txt's versions; the backend's version comes from pyproject.toml.
+# For editors: the configs name it in their first line. It follows from the code, so Git does not keep it.
+$(SCHEMA): $(VENV)/.project $(shell find harness/config harness/networks -name '*.py')
+	@$(HARNESS) schema > $@
+
+# test.txt, lint.txt and docs.txt contain the versions of runtime.txt; the backend's version comes from pyproject.toml.
 lock: $(VENV)/.made
 	$(PY) -m venv $(VENV)/lock
 	$(VENV)/lock/bin/python -m pip --disable-pip-version-check --quiet install --upgrade uv
-	$(COMPILE) pyproject.toml --output-file requirements/runtime.txt
-	$(COMPILE) pyproject.toml --extra test --extra dask --constraint requirements/runtime.txt --output-file requirements/test.txt
+	$(LOCK) pyproject.toml --output-file requirements/runtime.txt
+	$(LOCK_WITH_RUNTIME) --extra test --extra dask --output-file requirements/test.txt
+	$(LOCK_WITH_RUNTIME) --extra lint --output-file requirements/lint.txt
+	$(LOCK_WITH_RUNTIME) --extra docs --output-file requirements/docs.txt
 	$(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
-		| $(COMPILE) - --output-file requirements/build.txt
+		| $(LOCK) - --output-file requirements/build.txt
 
 clean:
-	rm -rf $(VENV) .pytest_cache .hypothesis .ruff_cache dist build
+	rm -rf $(VENV) $(PAGES) docs/generated $(SCHEMA) .pytest_cache .hypothesis .ruff_cache .mypy_cache dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

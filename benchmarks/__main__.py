@@ -12,7 +12,7 @@ from benchmarks import agreement, extremes, machine, memory, report, timing, und
 from benchmarks.contenders import Contender, contenders, run_by_name
 from benchmarks.grids import GRIDS, SMALL, Grid
 from benchmarks.peers import PACKAGES, Peer, installed
-from harness.executors import keep_freed_memory
+from harness.execution.pools.worker import keep_freed_memory
 
 DTYPES = ("float32", "float64")
 CHOICES = {**GRIDS, SMALL.name: SMALL}
@@ -25,8 +25,11 @@ def main() -> None:
     with threadpool_limits(limits=1):
         peers, missing = installed(given.peers)
         if missing:
-            print(f"Not installed, so left out: {', '.join(missing)}. To compare with them: "
-                  f"{sys.executable} -m pip install {' '.join(missing)}", file=sys.stderr)  # fmt: skip
+            print(
+                f"Not installed, so left out: {', '.join(missing)}. To compare with them: "
+                f"{sys.executable} -m pip install {' '.join(missing)}",
+                file=sys.stderr,
+            )
         checked = [f"{peer.name} {agreement.largest_difference(peer):.0e}" for peer in peers]
         lines = [machine.line(), f"Medians of {given.runs} runs, taken in turn."]
         if checked:
@@ -52,19 +55,32 @@ def sections(given: argparse.Namespace, peers: Sequence[Peer]) -> list[str]:
 
 def peak_memory(given: argparse.Namespace, grid: Grid, everyone: Sequence[Contender]) -> dict[tuple[str, str], float]:
     """GB by (contender, dtype)."""
-    return {(contender.name, dtype): memory.alone(run_by_name, contender.name, grid, dtype, given.peers)[1]
-            for contender in everyone for dtype in given.dtypes}  # fmt: skip
+    return {
+        (contender.name, dtype): memory.alone(run_by_name, contender.name, grid, dtype, given.peers)[1]
+        for contender in everyone
+        for dtype in given.dtypes
+    }
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="The harness beside its peers.")
     named = {"grids": (CHOICES, GRIDS), "dtypes": (DTYPES, DTYPES), "peers": (PACKAGES, PACKAGES)}
     for what, (choices, default) in named.items():
-        parser.add_argument(f"--{what}", nargs="*", choices=choices, default=list(default), metavar="NAME",
-                            help=f"of {', '.join(choices)} (default: {', '.join(default)})")  # fmt: skip
+        parser.add_argument(
+            f"--{what}",
+            nargs="*",
+            choices=choices,
+            default=list(default),
+            metavar="NAME",
+            help=f"of {', '.join(choices)} (default: {', '.join(default)})",
+        )
     parser.add_argument("--runs", type=int, default=5, help="of each contender (default: 5); the table has medians")
-    parser.add_argument("--no-extras", dest="extras", action="store_false",
-                        help="tables alone: not where peers underflow, nor tiny and very deep networks")  # fmt: skip
+    parser.add_argument(
+        "--no-extras",
+        dest="extras",
+        action="store_false",
+        help="tables alone: not where peers underflow, nor tiny and very deep networks",
+    )
     parser.add_argument("--write", action="store_true", help=f"put it all into docs/{report.PATH.name}, too")
     given = parser.parse_args()
     if given.runs < 1:

@@ -5,10 +5,10 @@ import numpy as np
 from benchmarks.contenders import settings
 from benchmarks.grids import SMALL, Stack
 from benchmarks.peers import COLUMNS, Columns, Peer
-from harness.data import draw_batch
-from harness.network import draw_parameters
-from harness.plan import plan
-from harness.run import run_block
+from harness.execution.block import run_block
+from harness.execution.planning.plan import plan
+from harness.networks.data import draw_batch
+from harness.networks.draws import draw_parameters
 
 TOLERANCE = 1e-9  # of decades and of shares; rounding over nine layers leaves 1e-14
 

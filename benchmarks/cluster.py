@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness import driver
-from harness.dispatch import Where
-from harness.executors import executor
+from harness import config
+from harness.execution import driver
+from harness.execution.dispatch import Resources
+from harness.execution.pools.processes import worker_pool
 
 ROOT = Path(__file__).parents[1]
 CHANGES = ("replicates=16", "network.depth={from: 1, to: 512, steps: 10, spacing: log}", "figures=[]")
@@ -54,20 +55,20 @@ def dask_cluster(workers: int) -> Iterator[str]:
 
 def seconds(workers: int, dask: str | None) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        prepared = driver.prepare(ROOT / "configs/depth.yaml", CHANGES, out=Path(folder) / "results")
+        prepared = driver.prepare(config.read(ROOT / "configs/depth.yaml", CHANGES), out=Path(folder) / "results")
         started = time.perf_counter()
-        driver.execute(prepared, Where(workers, dask=dask))
+        driver.execute(prepared, Resources(workers, dask=dask))
         return time.perf_counter() - started
 
 
 def load() -> None:
-    import harness.run  # noqa: F401
+    import harness.execution.block  # noqa: F401
 
 
 def start_of_workers(workers: int) -> float:
     """Seconds until worker processes have loaded what a block needs."""
     started = time.perf_counter()
-    with executor(workers) as pool:
+    with worker_pool(workers) as pool:
         for future in [pool.submit(load) for _ in range(workers)]:
             future.result()
     return time.perf_counter() - started

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from benchmarks import limit
 from benchmarks.grids import Grid
 from benchmarks.peers import Peer, installed
-from harness.data import DataSpec
-from harness.executors import keep_freed_memory
-from harness.network import NetworkSpec
-from harness.plan import plan
-from harness.run import Settings, run_block
+from harness.engine.lanes.groups import Settings
+from harness.execution.block import run_block
+from harness.execution.planning.plan import plan
+from harness.execution.pools.worker import keep_freed_memory
+from harness.networks.data import DataSpec
+from harness.networks.spec import NetworkSpec
 
 HARNESS, LIMIT = "harness", "bare products and draws"
 

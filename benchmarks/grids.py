@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.network import Choice, NetworkSpec
+from harness.networks.spec import Choice, NetworkSpec
 
 ACTIVATIONS = ("relu", "sigmoid")
 
@@ -28,8 +28,19 @@ class Stack:
     @property
     def specs(self) -> tuple[NetworkSpec, ...]:
         n = self.width
-        return tuple(NetworkSpec(Choice(self.activation), Choice("he_normal"), scale, 0.0, self.depth, n, n, n)
-                     for scale in self.scales)  # fmt: skip
+        return tuple(
+            NetworkSpec(
+                activation=Choice(self.activation),
+                init=Choice("he_normal"),
+                weight_scale=scale,
+                bias_scale=0.0,
+                depth=self.depth,
+                width=n,
+                input_width=n,
+                output_width=n,
+            )
+            for scale in self.scales
+        )
 
 
 @dataclass(frozen=True)
@@ -70,8 +81,12 @@ def _scales(count: int) -> tuple[float, ...]:
     return tuple(np.linspace(0.5, 2, count).tolist())
 
 
-GRIDS = {grid.name: grid for grid in (
-    Grid("depth", tuple(2**i for i in range(1, 9)), _scales(8), width=128),
-    Grid("wide", (64,), _scales(4), width=512),
-    Grid("deep", (5000,), _scales(4), width=64))}  # fmt: skip
+GRIDS = {
+    grid.name: grid
+    for grid in (
+        Grid("depth", tuple(2**i for i in range(1, 9)), _scales(8), width=128),
+        Grid("wide", (64,), _scales(4), width=512),
+        Grid("deep", (5000,), _scales(4), width=64),
+    )
+}
 SMALL = Grid("small", (1, 2, 9), _scales(3), width=16, batch=8)  # for the check that everybody computes the same

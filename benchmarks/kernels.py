@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 import harness
-from harness import reference
-from harness.environment import fingerprint
+from harness.results.environment import fingerprint
+from harness.study import reference
 
 KERNELS = ("Nehalem", "Sandybridge", "Haswell", "Zen", "SkylakeX")
 CASES = {
@@ -38,8 +38,14 @@ COLUMNS = {  # the widest of each group of columns is shown
 
 def given(case: str, dtype: str) -> dict:
     network = {**CASES[case], "depth": list(DEPTHS), "width": WIDTH}
-    return {"name": "kernels", "network": network, "data": {"batch": BATCH}, "replicates": REPLICATES, "dtype": dtype,
-            "figures": []}  # fmt: skip
+    return {
+        "name": "kernels",
+        "network": network,
+        "data": {"batch": BATCH},
+        "replicates": REPLICATES,
+        "dtype": dtype,
+        "figures": [],
+    }
 
 
 def elsewhere(case: str, dtype: str, out: Path, switches: dict[str, str]) -> harness.Results | None:
@@ -73,8 +79,10 @@ def report(folder: Path, dtype: str) -> None:
     disabled = " ".join(dispatched)
     switches = {f"BLAS kernel {kernel}": {"OPENBLAS_CORETYPE": kernel} for kernel in KERNELS}
     switches[f"numpy without {disabled}"] = {"NPY_DISABLE_CPU_FEATURES": disabled}
-    switches[f"Nehalem, and numpy without {disabled}"] = {"OPENBLAS_CORETYPE": "Nehalem",
-                                                          "NPY_DISABLE_CPU_FEATURES": disabled}  # fmt: skip
+    switches[f"Nehalem, and numpy without {disabled}"] = {
+        "OPENBLAS_CORETYPE": "Nehalem",
+        "NPY_DISABLE_CPU_FEATURES": disabled,
+    }
     print(f"Compared with {fingerprint()['blas']}, {fingerprint()['cpu']}.\n")
     print("| case | depth |", " | ".join(COLUMNS), "|\n|---|---|" + "---|" * len(COLUMNS))
     for n, case in enumerate(CASES):

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.grids import ACTIVATIONS, Grid
-from harness import activations
-from harness.network import BaseDraws
-
-Array = np.ndarray
+from harness.base.arrays import Array
+from harness.networks import activations
+from harness.networks.draws import BaseDraws
 
 CACHE = 2**20  # bytes of a stack of operands
 
@@ -36,27 +35,29 @@ class Counts:
 
 def counts(grid: Grid) -> Counts:
     deepest, layers = max(grid.depths), sum(grid.depths)
-    forward = rising(grid) * (deepest - 1 + len(grid.depths))  # hidden layers, and an output layer for each depth
-    backward = falling(grid) * layers
+    forward = forward_lanes(grid) * (
+        deepest - 1 + len(grid.depths)
+    )  # hidden layers, and an output layer for each depth
+    backward = backward_lanes(grid) * layers
     if forms_weight_gradient(grid):
         return Counts(forward, backward, 0, backward)
-    return Counts(forward, backward, rising(grid) * deepest + (falling(grid) + pairs(grid)) * layers, 0)
+    return Counts(forward, backward, forward_lanes(grid) * deepest + (backward_lanes(grid) + pairs(grid)) * layers, 0)
 
 
-def rising(grid: Grid) -> int:
-    """Lanes that go up."""
+def forward_lanes(grid: Grid) -> int:
+    """Lanes that are propagated forward."""
     return sum(1 if homogeneous(name) else len(grid.scales) for name in ACTIVATIONS)
 
 
-def falling(grid: Grid) -> int:
-    """Lanes that come down."""
+def backward_lanes(grid: Grid) -> int:
+    """Lanes that are propagated backward."""
     own = sum(scale == 1 for scale in grid.scales)
     shared = own + 2 if own < len(grid.scales) else own
     return sum(shared if homogeneous(name) else len(grid.scales) for name in ACTIVATIONS)
 
 
 def pairs(grid: Grid) -> int:
-    """Pairs of lanes that come down for others: (b, b) inner products of the one with the other."""
+    """Pairs of lanes whose superpositions are other lanes, each with a (b, b) array of inner products."""
     return sum(homogeneous(name) and set(grid.scales) != {1} for name in ACTIVATIONS)
 
 
@@ -72,30 +73,30 @@ def forms_weight_gradient(grid: Grid) -> bool:
 def run(grid: Grid, dtype: str) -> None:
     """All draws; then all products, those of one W after the other."""
     hidden, outputs = draws(grid, dtype)
-    b, n, lanes = grid.batch, grid.width, falling(grid)
+    b, n, lanes = grid.batch, grid.width, backward_lanes(grid)
     at_once = max(1, CACHE // (b * n * np.dtype(dtype).itemsize))
     r, delta = np.random.default_rng(0).standard_normal((2, at_once, b, n)).astype(dtype)
     z, gram, grad_W = (np.empty((at_once, *shape), dtype) for shape in ((b, n), (b, b), (n, n)))
     by_gram = not forms_weight_gradient(grid)
     for k, W in enumerate(hidden + outputs):
-        for m in turns(rising(grid), at_once):
+        for m in chunks(forward_lanes(grid), at_once):
             np.matmul(r[:m], W, out=z[:m])
             if by_gram and k <= len(hidden):  # of x, and of each hidden layer's r
                 np.matmul(r[:m], r[:m].swapaxes(1, 2), out=gram[:m])
     passing = [sum(depth > k for depth in grid.depths) for k in range(1, max(grid.depths))] + [1] * len(outputs)
     for W, depths in reversed([*zip(hidden + outputs, passing, strict=True)]):
-        for m in turns(lanes * depths, at_once):
+        for m in chunks(lanes * depths, at_once):
             np.matmul(delta[:m], W.T, out=z[:m])
             if by_gram:
                 np.matmul(delta[:m], delta[:m].swapaxes(1, 2), out=gram[:m])
             else:
                 np.matmul(r[:m].swapaxes(1, 2), delta[:m], out=grad_W[:m])
-        for m in turns(pairs(grid) * depths if by_gram else 0, at_once):
+        for m in chunks(pairs(grid) * depths if by_gram else 0, at_once):
             np.matmul(delta[:m], r[:m].swapaxes(1, 2), out=gram[:m])
 
 
-def turns(lanes: int, at_once: int) -> Iterator[int]:
-    """Lanes by as many as are held at a time."""
+def chunks(lanes: int, at_once: int) -> Iterator[int]:
+    """Sizes of the chunks of lanes that are held at a time."""
     for start in range(0, lanes, at_once):
         yield min(at_once, lanes - start)
 

@@ -4,15 +4,17 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
-from harness.environment import fingerprint
+from harness.results.environment import fingerprint
 
 PACKAGES = ("numpy", "torch", "jax")
 
 
 def line() -> str:
     versions = [f"{name} {metadata.version(name)}" for name in PACKAGES if _there(name)]
-    return (f"{_processor()}, {platform.system()}; one core, one thread; Python {platform.python_version()}, "
-            f"{', '.join(versions)}; numpy's BLAS: {fingerprint()['blas']}.")  # fmt: skip
+    return (
+        f"{_processor()}, {platform.system()}; one core, one thread; Python {platform.python_version()}, "
+        f"{', '.join(versions)}; numpy's BLAS: {fingerprint()['blas']}."
+    )
 
 
 def _processor() -> str:

@@ -2,7 +2,7 @@
 
 import os
 
-from harness.executors import ONE_THREAD
+from harness.execution.pools.worker import ONE_THREAD
 
 os.environ.update(ONE_THREAD)
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"

@@ -16,13 +16,14 @@ from benchmarks import machine
 from benchmarks.contenders import settings
 from benchmarks.extremes import TINY
 from benchmarks.grids import GRIDS
-from harness import store
-from harness.executors import keep_freed_memory
-from harness.lanes import Block
-from harness.network import BaseDraws, Choice, NetworkSpec
-from harness.plan import plan
-from harness.run import run_block
-from harness.streams import Streams
+from harness.results import parts
+from harness.execution.pools.worker import keep_freed_memory
+from harness.engine.lanes.groups import Block
+from harness.networks.draws import BaseDraws
+from harness.networks.spec import Choice, NetworkSpec
+from harness.execution.planning.plan import plan
+from harness.execution.block import run_block
+from harness.base.streams import Streams
 
 RUNS = 5
 WIDTHS = (3, 64, 128, 512, 4096)
@@ -47,8 +48,14 @@ def main() -> None:
         alone = [spec for spec in grid.specs if spec.depth == 64]
         for dtype in ("float64", "float32"):
             print(tables_line(f"depth 64 of it alone, {dtype}", alone, settings(dtype, grid.batch), 100))
-        print(tables_line("5,000 ReLU networks of width 3, depth 10, float64",
-                          next(TINY.stacks()).specs, settings("float64", TINY.batch), 5000))  # fmt: skip
+        print(
+            tables_line(
+                "5,000 ReLU networks of width 3, depth 10, float64",
+                next(TINY.stacks()).specs,
+                settings("float64", TINY.batch),
+                5000,
+            )
+        )
 
 
 def product_rate(n: int, dtype: str) -> float:
@@ -65,7 +72,7 @@ def draw_seconds(family: str, n: int) -> float:
 
 
 def costs() -> str:
-    """What harness.cost sets against a multiplication of 1/16 ns."""
+    """What harness.execution.planning.cost sets against a multiplication of 1/16 ns."""
     a_draw = _seconds(lambda: Streams(0, "x").normal(0, 0, range(10_000), (1, 1))) / 10_000
     calls = block_seconds(2000, width=3, batch=1, replicates=1) / 4000 - a_draw / 2
     row = block_seconds(10, width=3, batch=1, replicates=4000) / 40_000 - 1.2 * a_draw  # inputs and targets are drawn
@@ -75,16 +82,30 @@ def costs() -> str:
     a_number = (layer - replicates * each - 2 * calls) / replicates / 2 / (batch * n)
     few, many = (block_seconds(64, n, batch, replicates, "relu", scales) for scales in (SCALES[:2], SCALES))
     superposed = ((many - few) / 64 / replicates / (len(SCALES) - 2) - row) / (batch * n)
-    return (f"A draw {a_draw * 1e6:.1f} µs; a layer's calls, one way, {calls * 1e6:.0f} µs; a row of the tables "
-            f"{row * 1e6:.1f} µs; a number passing a layer, one way, {a_number * 1e9:.1f} ns; in a lane that shares "
-            f"its starts {superposed * 1e9:.1f} ns.")  # fmt: skip
+    return (
+        f"A draw {a_draw * 1e6:.1f} µs; a layer's calls, one way, {calls * 1e6:.0f} µs; a row of the tables "
+        f"{row * 1e6:.1f} µs; a number passing a layer, one way, {a_number * 1e9:.1f} ns; in a lane that shares "
+        f"its starts {superposed * 1e9:.1f} ns."
+    )
 
 
-def block_seconds(depth: int, width: int, batch: int, replicates: int, activation: str = "sigmoid",
-                  scales: Sequence[float] = (1.0,)) -> float:  # fmt: skip
+def block_seconds(
+    depth: int, width: int, batch: int, replicates: int, activation: str = "sigmoid", scales: Sequence[float] = (1.0,)
+) -> float:
     """Of networks of one depth."""
-    specs = tuple(NetworkSpec(Choice(activation), Choice("he_normal"), scale, 0.0, depth, width, width, width)
-                  for scale in scales)  # fmt: skip
+    specs = tuple(
+        NetworkSpec(
+            activation=Choice(activation),
+            init=Choice("he_normal"),
+            weight_scale=scale,
+            bias_scale=0.0,
+            depth=depth,
+            width=width,
+            input_width=width,
+            output_width=width,
+        )
+        for scale in scales
+    )
     return _seconds(lambda: run_block(Block(specs, range(replicates)), settings("float64", batch)), runs=3)
 
 
@@ -96,12 +117,18 @@ def tables_line(name: str, specs, how, replicates: int) -> str:
     rows = tables.layers.num_rows
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        writing = _seconds(lambda: store.commit(folder, planned.name, tables.layers, tables.networks, {}),
-                           clock=time.perf_counter)  # fmt: skip
-        reading = _seconds(lambda: store.read(folder, store.LAYERS), clock=time.perf_counter)
+        parts.make_folders(folder)
+        writing = _seconds(
+            lambda: parts.commit(folder, planned.name, tables.layers, tables.networks, {}, ""), clock=time.perf_counter
+        )
+        reading = _seconds(
+            lambda: parts.read_table(parts.committed_parts(folder, "")[parts.LAYERS]), clock=time.perf_counter
+        )
         size = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
-    return (f"| {name} | {rows:,} | {rows / computing:,.0f} | {rows / writing:,.0f} | {rows / reading:,.0f} | "
-            f"{size / rows:.0f} | {len(pickle.dumps(tables)) / rows:.0f} |")  # fmt: skip
+    return (
+        f"| {name} | {rows:,} | {rows / computing:,.0f} | {rows / writing:,.0f} | {rows / reading:,.0f} | "
+        f"{size / rows:.0f} | {len(pickle.dumps(tables)) / rows:.0f} |"
+    )
 
 
 def _seconds(run: Callable[[], object], runs: int = RUNS, clock: Callable[[], float] = time.process_time) -> float:

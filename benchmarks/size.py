@@ -14,13 +14,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from harness import config, store
-from harness.environment import made_with
-from harness.folder import CONFIG, LAYERS, NETWORKS
-from harness.lanes import Settings
-from harness.plan import plan
-from harness.results import Results
-from harness.run import run_block
+from harness import config
+from harness.engine.lanes.groups import Settings
+from harness.execution.block import run_block
+from harness.execution.planning.plan import plan
+from harness.results import parts
+from harness.results.environment import made_with
+from harness.results.files import write_text
+from harness.results.folder import CONFIG, LAYERS, NETWORKS
+from harness.study.results import Results
 
 GIVEN = {
     "name": "size",
@@ -38,14 +40,18 @@ def write(folder: Path, rows: int) -> int:
     (block, *_) = plan(config.expand(sweep), settings, sweep.replicates).blocks
     tables = run_block(block.block, settings)
     count = len(block.block.replicates)
-    written = 0
+    written, digest = 0, config.digest(sweep)
+    folder.mkdir(exist_ok=True)
+    parts.make_folders(folder)
     while written < rows:
         first = written // tables.layers.num_rows * count
         moved = [_moved(table, first) for table in (tables.layers, tables.networks)]
-        store.commit(folder, f"{block.name.rsplit('-', 2)[0]}-{first:07d}-{first + count:07d}", *moved, made_with())
+        parts.commit(
+            folder, f"{block.name.rsplit('-', 2)[0]}-{first:07d}-{first + count:07d}", *moved, made_with(), digest
+        )
         written += tables.layers.num_rows
     replicates = written // tables.layers.num_rows * count
-    store.write_text(folder / CONFIG, config.dump(sweep.model_copy(update={"replicates": replicates})))
+    write_text(folder / CONFIG, config.dump(sweep.model_copy(update={"replicates": replicates})))
     return written
 
 

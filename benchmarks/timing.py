@@ -41,8 +41,12 @@ def side_by_side(contenders: Sequence[Contender], grid: Grid, dtype: str, runs: 
             processor, wall = _seconds(lambda c=contender: c.run(grid, dtype))
             mine.processor.append(processor)
             mine.wall.append(wall)
-            print(f"{grid.name} {dtype} {i + 1}/{runs} {contender.name}: {processor:.2f} s of the processor, "
-                  f"{wall:.2f} s", file=sys.stderr, flush=True)  # fmt: skip
+            print(
+                f"{grid.name} {dtype} {i + 1}/{runs} {contender.name}: {processor:.2f} s of the processor, "
+                f"{wall:.2f} s",
+                file=sys.stderr,
+                flush=True,
+            )
     return times
 
 

@@ -1,17 +1,20 @@
-"""y(1−y) costs a gradient at least a factor of 4 at every layer; what Step costs does not depend on the layer.
+"""What Step and y(1−y) cost a gradient, layer by layer.
 
-The ledger says whose the decades are: the activation's (Step or y(1−y)) or the weights'. The output layer under the
-squared cost is different: ŷ − y is larger where the unit is on, so that Step stops less than half of it there, and a
-few hidden layers below inherit some of that. Statements about Step's factor are therefore about a network's lower half.
+The ledger assigns each decade to the activation (Step or y(1−y)) or to the weights. The output layer under the squared
+cost differs: ŷ − y is larger where the unit is on, so Step stops less than half of it there, and a few hidden layers
+below inherit some of that. Statements about Step's factor are therefore about the lower half of a network.
 """
 
 from math import log10, sqrt
 
 import numpy as np
 
-from harness.claims import Case, Claim, every, mean, near
-from harness.selection import deepest, deepest_layers, groups, per_draw
+from harness.study.claims import Case, Claim, every, mean, near
+from harness.study.selection import deepest, deepest_layers, draw_groups, per_draw
 
+SENTENCE = (
+    "y(1−y) costs a gradient at least a factor of 4 at every layer; what Step costs does not depend on the layer."
+)
 FIGURES = ("step_against_sigmoid", "gradient_profile", "attenuation_against_depth", "dead_units", "paired_comparison")
 SWEEPS = {
     "depth": (
@@ -32,8 +35,17 @@ WIDE = ("width >= 100", "inputs in ['gaussian', 'digits']", "alive")
 UNIT = "0.9999 < sigma_w < 1.0001"
 LONG = (f"depth >= {DEEP}", *WIDE)
 
-OUTPUT = ("activation == 'relu'", "cost == 'squared'", "targets == 'gaussian'", "output == 'activation'", "depth <= 2",
-          "inputs == 'gaussian'", "width >= 100", "input_width >= 100", "output_width >= 100")  # fmt: skip
+OUTPUT = (
+    "activation == 'relu'",
+    "cost == 'squared'",
+    "targets == 'gaussian'",
+    "output == 'activation'",
+    "depth <= 2",
+    "inputs == 'gaussian'",
+    "width >= 100",
+    "input_width >= 100",
+    "output_width >= 100",
+)
 
 
 def with_activation(layers):
@@ -46,17 +58,17 @@ def bounded(at_most):
 
     def cases(results):
         layers = results.read("log10_activation_factor")
-        for words, _, own in groups(with_activation(layers), "init"):
-            if len(own):
-                yield Case(words, own["log10_activation_factor"], at_most=at_most + ROUNDING[results.sweep.dtype])
+        for words, _, rows in draw_groups(with_activation(layers), "init"):
+            if len(rows):
+                yield Case(words, rows["log10_activation_factor"], at_most=at_most + ROUNDING[results.sweep.dtype])
 
     return cases
 
 
 def sigmoid_slope(results):
     """The deepest. The finite-width shift at width 128 is −0.0018 decades, a third of the tolerance."""
-    for words, _, own in groups(deepest(results.networks), "init", "depth"):
-        yield Case(words, own["slope_per_layer"], **near(SIGMOID_SLOPE, 0.005))
+    for words, _, rows in draw_groups(deepest(results.networks), "init", "depth"):
+        yield Case(words, rows["slope_per_layer"], **near(SIGMOID_SLOPE, 0.005))
 
 
 def lower_half(results):
@@ -67,24 +79,24 @@ def lower_half(results):
 
 def step_is_half(results):
     """At width 128 fluctuations take 0.0025 more; draws of 64 layers are known to ±0.007: twice that, and the shift."""
-    for words, _, own in groups(lower_half(results), "init", "depth"):
-        yield Case(words, per_draw(own, "log10_activation_factor"), **near(HALF, 0.015))
+    for words, _, rows in draw_groups(lower_half(results), "init", "depth"):
+        yield Case(words, per_draw(rows, "log10_activation_factor"), **near(HALF, 0.015))
 
 
 def step_drifts(results):
     """First quarter of the layers minus the second."""
-    for words, _, own in groups(lower_half(results), "init", "depth"):
-        first = 4 * own["layer"] <= own["depth"]
-        drift = [per_draw(part, "log10_activation_factor") for part in (own[first], own[~first])]
+    for words, _, rows in draw_groups(lower_half(results), "init", "depth"):
+        first = 4 * rows["layer"] <= rows["depth"]
+        drift = [per_draw(part, "log10_activation_factor") for part in (rows[first], rows[~first])]
         yield Case(words, drift[0] - drift[1], **near(0, 0.025))
 
 
 def output_layer(results):
     """z ~ N(0, q) passes (q + 1)/(q + 2) of ‖ŷ − y‖², y ~ N(0, 1), E ŷ² = q/2; to depth 2, where q varies."""
     layers = results.read("log10_activation_factor", "log10_rms_outputs")
-    for words, _, own in groups(layers[layers["layer"] == layers["depth"]], "init", "depth"):
-        q = 2 * 10 ** (2 * own["log10_rms_outputs"])
-        yield Case(words, own["log10_activation_factor"] - np.log10((q + 1) / (q + 2)) / 2, **near(0, 0.02))
+    for words, _, rows in draw_groups(layers[layers["layer"] == layers["depth"]], "init", "depth"):
+        q = 2 * 10 ** (2 * rows["log10_rms_outputs"])
+        yield Case(words, rows["log10_activation_factor"] - np.log10((q + 1) / (q + 2)) / 2, **near(0, 0.02))
 
 
 def telescopes(results):
@@ -97,6 +109,40 @@ def telescopes(results):
     yield Case("all networks", total - gain.loc[total.index], **near(0, 1e-9))  # the rounding of 1000 sums in decades
 
 
+def with_cost(results, *columns):
+    """Columns of the output layers, and the cost of each network."""
+    layers = results.read(*columns)
+    cost = results.networks.set_index(results.networks["network"].astype(str))["log10_cost"]
+    layers = layers[layers["layer"] == layers["depth"]]
+    return layers.assign(log10_cost=cost.reindex(layers["network"].astype(str)).to_numpy())
+
+
+def squared_cost(results):
+    """C = ½‖ŷ − y‖²/batch is near ½n(E ŷ² + 1) for n outputs: y is independent of the weights, with E y² = 1."""
+    for words, _, rows in draw_groups(with_cost(results, "log10_rms_outputs"), "activation", "init", "depth"):
+        expected = np.log10((10 ** (2 * rows["log10_rms_outputs"]) + 1) / 2 * results.networks["output_width"].iloc[0])
+        yield Case(words, rows["log10_cost"] - expected, **near(0, 0.03))
+
+
+def start(results):
+    """‖∂C/∂ŷ‖ = ‖ŷ − y‖/batch, so ‖∂C/∂ŷ‖² is near n(E ŷ² + 1)/batch."""
+    batch, columns = results.sweep.data.batch, ("log10_rms_outputs", "log10_grad_outputs")
+    for words, _, rows in draw_groups(with_cost(results, *columns), "activation", "init", "depth"):
+        expected = np.log10(
+            (10 ** (2 * rows["log10_rms_outputs"]) + 1) / batch * results.networks["output_width"].iloc[0]
+        )
+        yield Case(words, rows["log10_grad_outputs"] - expected / 2, **near(0, 0.015))
+
+
+def sum_over_batch(results):
+    """‖Σ δ_i‖² is near ‖δ‖²(1 + (batch − 1)·cosine), for samples of nearly the same length, at the output layer."""
+    batch = results.sweep.data.batch
+    columns = "log10_grad_biases", "log10_grad_preactivations", "delta_cosine"
+    for words, _, rows in draw_groups(with_cost(results, *columns), "activation", "init", "depth"):
+        share = np.log10(1 + (batch - 1) * rows["delta_cosine"]) / 2
+        yield Case(words, rows["log10_grad_biases"] - rows["log10_grad_preactivations"] - share, **near(0, 0.02))
+
+
 def shares(results):
     """(words, mean activation factor, mean weight factor, σ_w) of the hidden layers of the deepest networks.
 
@@ -104,9 +150,9 @@ def shares(results):
     """
     layers = deepest_layers(results, "log10_activation_factor", "log10_weight_factor", filters=[("layer", ">", 1)])
     layers = layers[layers["layer"] < layers["depth"]]
-    for words, _, own in groups(layers, "activation", "init", "weight_scale"):
-        factors = (per_draw(own, f"log10_{name}_factor") for name in ("activation", "weight"))
-        yield words, *factors, own["sigma_w"].iloc[0]
+    for words, _, rows in draw_groups(layers, "activation", "init", "weight_scale"):
+        factors = (per_draw(rows, f"log10_{name}_factor") for name in ("activation", "weight"))
+        yield words, *factors, rows["sigma_w"].iloc[0]
 
 
 def weights_share(results):
@@ -117,8 +163,8 @@ def weights_share(results):
 
 def sigmoid_alone(results):
     """The activation's decades over the activation's and the weights', at σ_w = 1."""
-    for words, own, weights, _ in shares(results):
-        yield Case(words, own / (own + weights), at_least=0.98)
+    for words, rows, weights, _ in shares(results):
+        yield Case(words, rows / (rows + weights), at_least=0.98)
 
 
 CLAIMS = (
@@ -129,6 +175,7 @@ CLAIMS = (
         every,
         bounded(log10(1 / 4)),
         scope=("activation == 'sigmoid'", "alive"),
+        by_construction=True,
     ),
     Claim(
         "step_never_amplifies",
@@ -137,6 +184,7 @@ CLAIMS = (
         every,
         bounded(0),
         scope=("activation == 'relu'", "alive"),
+        by_construction=True,
     ),
     Claim(
         "sigmoid_slope",
@@ -177,6 +225,31 @@ CLAIMS = (
         every,
         telescopes,
         scope=("alive", "status == 'ok'"),  # of the others a factor is 0/0, or not known
+        by_construction=True,
+    ),
+    Claim(
+        "cost",
+        "The squared cost is what independent targets of unit variance make it, ½n(E ŷ² + 1).",
+        "mean over draws of log10_cost minus log10 ½n(E ŷ² + 1) (decades)",
+        mean,
+        squared_cost,
+        scope=("cost == 'squared'", "targets == 'gaussian'", "output_width >= 100", "depth <= 2", *WIDE),
+    ),
+    Claim(
+        "start",
+        "The gradient at the output is (ŷ − y)/batch.",
+        "mean over draws of log10 ‖∂C/∂ŷ‖ minus ½ log10 n(E ŷ² + 1)/batch (decades)",
+        mean,
+        start,
+        scope=("cost == 'squared'", "targets == 'gaussian'", "output_width >= 100", "depth <= 2", *WIDE),
+    ),
+    Claim(
+        "biases_sum_the_batch",
+        "A bias gradient is the sum over the batch: longer than one sample's, the more they agree.",
+        "mean over draws of log10 ‖∂C/∂b‖/‖∂C/∂z‖ minus ½ log10 (1 + (batch − 1)·cosine) at the output (decades)",
+        mean,
+        sum_over_batch,
+        scope=("cost == 'squared'", "batch > 1", "output_width >= 100", "depth <= 2", *WIDE),
     ),
     Claim(
         "weights_pay_sigma_w",

@@ -1,34 +1,52 @@
-"""At finite width log-norms of a ReLU gradient are normal, with mean −5L/2n and variance 5L/n; means of norms mislead.
+"""The law of a ReLU gradient's norm at finite width: L factors of width n, one sample.
 
-L factors of width n, one sample. Exact mean and variance a layer: `harness.theory.finite_width`. That holds for a start
-that knows nothing of the weights: the linear cost. Under the squared cost r − y is correlated with the weights, and the
-first layers below the output keep part of what theory takes away.
+`harness.theory.finite_width` has the exact mean and variance of a layer. They hold where the gradient at the output is
+independent of the weights, which is the linear cost. Under the squared cost r − y is correlated with the weights: the
+gradient then grows more towards the input, by 1 + 2(L − 1)/3 in ‖∂C/∂z[1]‖² at infinite width.
 """
 
 import numpy as np
 
-from harness.claims import Case, Claim, distance_to_normal, mean, median, near, proportion, variance
-from harness.selection import groups
+from harness.study.claims import Case, Claim, distance_to_normal, mean, median, near, proportion, variance
+from harness.study.selection import draw_groups
 from harness.theory.finite_width import LN10, gaussian_relu
 
+SENTENCE = (
+    "At finite width log-norms of a ReLU gradient are normal, with mean −5L/2n and variance 5L/n; "
+    "means of norms mislead."
+)
 FIGURES = ("finite_width",)
 SMALL = "cases=[{width: 20, depth: [11, 21, 41]}, {width: 50, depth: [26, 51, 101]}]"
 SWEEPS = {"finite_width": (SMALL,), "finite_width_squared": (SMALL,)}
 
 # What the exact law is of, and enough layers of enough units for its sums to be near normal.
-LAW = ("activation == 'relu'", "bias_scale == 0", "family == 'normal'", "batch == 1", "output_width == width",
-       "width >= 20", "depth > 10")  # fmt: skip
+LAW = (
+    "activation == 'relu'",
+    "bias_scale == 0",
+    "family == 'normal'",
+    "batch == 1",
+    "output_width == width",
+    "width >= 20",
+    "depth > 10",
+)
 LINEAR = (*LAW, "cost == 'linear'")
-SQUARED = (*LAW, "cost == 'squared'", "targets == 'gaussian'", "inputs == 'gaussian'", "output == 'activation'",
-           "1.41 < sigma_w < 1.42", "depth > width / 2")  # fmt: skip
+SQUARED = (
+    *LAW,
+    "cost == 'squared'",
+    "targets == 'gaussian'",
+    "inputs == 'gaussian'",
+    "output == 'activation'",
+    "1.41 < sigma_w < 1.42",
+    "depth > width / 2",
+)
 
 
 def standardised(results):
     """(words, factors over width, draws of (ln gain² − L·mean)/√(L·variance), note) for every width and depth."""
-    for words, (width, depth), own in groups(results.networks, "width", "depth"):
-        alive = own["dead_from_layer"].isna()
-        law, factors = gaussian_relu(width, own["sigma_w"].iloc[0]), depth - 1
-        log_gain = 2 * LN10 * own["log10_gradient_gain"][alive].to_numpy()
+    for words, (width, depth), rows in draw_groups(results.networks, "width", "depth"):
+        alive = rows["dead_from_layer"].isna()
+        law, factors = gaussian_relu(width, rows["sigma_w"].iloc[0]), depth - 1
+        log_gain = 2 * LN10 * rows["log10_gradient_gain"][alive].to_numpy()
         note = f"{(~alive).sum()} dead draws have no logarithm, and are left out" if not alive.all() else ""
         yield words, factors / width, (log_gain - factors * law.mean) / np.sqrt(factors * law.variance), note
 
@@ -48,17 +66,17 @@ def draws(at_least=-np.inf, at_most=np.inf, deepest=2.0):
 
 def below_the_mean(results):
     """Whether a draw's squared gain is under the mean over all networks, which is (σ_w²/2)^L exactly."""
-    for words, (_, depth), own in groups(results.networks, "width", "depth"):
-        expected = (depth - 1) * np.log10(own["sigma_w"] ** 2 / 2)
-        gain = own["log10_gradient_gain"].mask(own["dead_from_layer"].notna(), -np.inf)
+    for words, (_, depth), rows in draw_groups(results.networks, "width", "depth"):
+        expected = (depth - 1) * np.log10(rows["sigma_w"] ** 2 / 2)
+        gain = rows["log10_gradient_gain"].mask(rows["dead_from_layer"].notna(), -np.inf)
         yield Case(words, (2 * gain < expected).where(gain.notna()), at_least=0.88)
 
 
 def medians(results):
     """The median of ln gain² in standard deviations from theory's: a dead draw is −∞, and counts."""
-    for words, (width, depth), own in groups(results.networks, "width", "depth"):
-        law, factors = gaussian_relu(width, own["sigma_w"].iloc[0]), depth - 1
-        gain = own["log10_gradient_gain"].mask(own["dead_from_layer"].notna(), -np.inf)
+    for words, (width, depth), rows in draw_groups(results.networks, "width", "depth"):
+        law, factors = gaussian_relu(width, rows["sigma_w"].iloc[0]), depth - 1
+        gain = rows["log10_gradient_gain"].mask(rows["dead_from_layer"].notna(), -np.inf)
         yield Case(words, (2 * LN10 * gain - factors * law.mean) / np.sqrt(factors * law.variance), **near(0, 0.25))
 
 

@@ -1,26 +1,29 @@
-"""Whether Step(0) is 0, ½ or 1 changes no weight gradient; it shows in bias gradients above a wholly dead layer.
+"""Where the choice of Step(0) shows.
 
-Above a layer that is silent for its sample, with zero biases, z is exactly 0: there, and there alone, Step(0) is read.
+Above a layer that is silent for its sample, with zero biases, z is exactly 0. Only there does Step(0) matter.
 """
 
 from math import log10
 
 import numpy as np
 
-from harness.claims import Case, Claim, every
-from harness.selection import COORDINATES
+from harness.networks.coordinates import NAMES
+from harness.study.claims import Case, Claim, every
 
+SENTENCE = (
+    "Whether Step(0) is 0, ½ or 1 changes no weight gradient; it shows in bias gradients above a wholly dead layer."
+)
 FIGURES = ("step_at_zero",)
 SWEEPS = {"step_at_zero": ()}
 
 CHOICES = {0: "relu(at_zero=0)", 0.5: "relu(at_zero=0.5)", 1: "relu"}
-OTHERS = [name for name in COORDINATES if name != "activation"] + ["replicate", "layer"]
+OTHERS = [name for name in NAMES if name != "activation"] + ["replicate", "layer"]
 STEP = "activation in ['relu', 'relu(at_zero=0)', 'relu(at_zero=0.5)']"
 # Zero biases, or z is not 0 above; an output layer that has a Step; a gradient that does not start at 0.
 ABOVE = (STEP, "bias_scale == 0", "output == 'activation'", "targets != 'zeros'")
 
 
-def of(results, at_zero, column):
+def layers_of(results, at_zero, column):
     """A column of one choice's layers by coordinates, and `dead_from`, from where nothing passes: NaN for never."""
     layers = results.read(column, filters=[("activation", "==", CHOICES[at_zero])])
     networks = results.networks.set_index(results.networks["network"].astype(str))
@@ -30,16 +33,16 @@ def of(results, at_zero, column):
 
 def above_dead(results, at_zero, column):
     """Layers above a wholly dead one, where every z is 0."""
-    layers = of(results, at_zero, column)
+    layers = layers_of(results, at_zero, column)
     return layers[layers.index.get_level_values("layer") > layers["dead_from"]]
 
 
 def weight_gradients(results):
     """Differences from Step(0) = 1 at every layer of the living, in decades."""
-    every_one = of(results, 1, "log10_grad_weights")
+    every_one = layers_of(results, 1, "log10_grad_weights")
     one = every_one[every_one["dead_from"].isna()]
     for at_zero in (0, 0.5):
-        every_other = of(results, at_zero, "log10_grad_weights")
+        every_other = layers_of(results, at_zero, "log10_grad_weights")
         other = every_other[every_other["dead_from"].isna()]
         if every_one.empty or every_other.empty:
             continue
@@ -52,7 +55,7 @@ def weight_gradients(results):
 
 def nothing_learnt(results):
     for at_zero in CHOICES:
-        dead = of(results, at_zero, "log10_grad_weights")
+        dead = layers_of(results, at_zero, "log10_grad_weights")
         dead = dead[dead["dead_from"].notna()]
         if len(dead):
             yield Case(f"Step(0) = {at_zero:g}, dead", dead["log10_grad_weights"] == -np.inf, 1, 1)
@@ -103,6 +106,7 @@ CLAIMS = (
         every,
         weight_gradients,
         scope=(STEP,),
+        by_construction=True,
     ),
     Claim(
         "nothing_learnt",
@@ -111,6 +115,7 @@ CLAIMS = (
         every,
         nothing_learnt,
         scope=(STEP, "bias_scale == 0"),
+        by_construction=True,
     ),
     Claim(
         "bias_gradients",
@@ -119,6 +124,7 @@ CLAIMS = (
         every,
         bias_gradients,
         scope=ABOVE,
+        by_construction=True,
     ),
     Claim(
         "halved",
@@ -127,6 +133,7 @@ CLAIMS = (
         every,
         halved,
         scope=ABOVE,
+        by_construction=True,
     ),
     Claim(
         "naive_count",
@@ -135,6 +142,7 @@ CLAIMS = (
         every,
         naive_count,
         scope=ABOVE,
+        by_construction=True,
     ),
     Claim(
         "dead_count",
@@ -143,5 +151,6 @@ CLAIMS = (
         every,
         dead_count,
         scope=ABOVE,
+        by_construction=True,
     ),
 )

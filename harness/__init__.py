@@ -1,23 +1,45 @@
 """harness: how gradients vanish and explode with depth, and what share is the activation's and what the weights'.
 
-    results = harness.sweep("configs/depth.yaml")     # or a mapping with the same keys
-    results.networks, results.layers                  # DataFrames
-    results.build(results.networks.network[0])        # the very weights, biases, inputs and targets
-    harness.load("results/depth")
+results = harness.sweep("configs/depth.yaml")  # or a mapping with the same keys
+results.networks, results.layers  # DataFrames
+results.build(results.networks.network[0])  # the exact weights, biases, inputs and targets
+harness.load("results/depth")  # results of an earlier sweep
+harness.measure(weights, biases, inputs, targets, activation="tanh")  # the same tables for one given network
+harness.predict("tanh", "he_normal", depth=50)  # what theory says beforehand
+harness.probe(model, inputs, targets, loss)  # what is wrong with the gradients of a PyTorch model
+harness.watch(model, every=100)  # the same while your own loop trains it
+harness.theory, harness.activations, harness.inits  # predictions, and the tables of what a network is made of
 """
 
-__version__ = "0.1.0"
-__all__ = ["Results", "load", "sweep"]
+from importlib import import_module
 
-_PUBLIC = {"Results": "harness.results", "load": "harness.results", "sweep": "harness.driver"}
+__version__ = "0.1.0"
+__all__ = ["Results", "load", "measure", "predict", "probe", "probe_results", "sweep", "watch"]
+
+_FUNCTIONS = {
+    "Results": "harness.study.results",
+    "load": "harness.study.results",
+    "measure": "harness.execution.measure",
+    "predict": "harness.interface.forecast",
+    "probe": "harness.study.probe.probe",
+    "probe_results": "harness.study.probe.folder",
+    "sweep": "harness.study.sweep",
+    "watch": "harness.study.probe.watch",
+}
+_MODULES = {
+    "activations": "harness.networks.activations",
+    "inits": "harness.networks.inits",
+    "theory": "harness.theory",
+}
 
 
 def __getattr__(name: str) -> object:
-    """Loads numpy and the rest only when they are asked for: `harness --help` needs none of it."""
-    if name not in _PUBLIC:
+    """Import what is public when it is first used, so that `harness --help` needs neither numpy nor the rest."""
+    if name in _MODULES:
+        value = import_module(_MODULES[name])
+    elif name in _FUNCTIONS:
+        value = getattr(import_module(_FUNCTIONS[name]), name)
+    else:
         raise AttributeError(f"module 'harness' has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(_PUBLIC[name]), name)
     globals()[name] = value
     return value

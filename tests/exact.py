@@ -46,6 +46,7 @@ FORMULAS: dict[str, tuple[Callable, Callable]] = {
     "selu": (lambda z: _elu(z, *SELU), lambda z: _elu_slope(z, *SELU)),
     "gelu": (lambda z: z * _ncdf(z), lambda z: _ncdf(z) + z * mp.npdf(z)),
     "silu": (lambda z: z * _sigmoid(z), lambda z: _sigmoid(z) + z * _sigmoid_slope(z)),
+    "relu6": (lambda z: min(max(z, mp.mpf(0)), mp.mpf(6)), lambda z: mp.mpf(int(0 < z < 6))),
     "softplus": (lambda z: mp.log1p(mp.exp(z)) if z < 0 else z + mp.log1p(mp.exp(-z)), _sigmoid),
 }
 
@@ -77,29 +78,48 @@ def cosine(a: np.ndarray) -> float:
     )
 
 
-def network(parameters, name: str, slope_bound: float, cost: str = "squared", output: str = "activation",
-            **chosen: float) -> tuple[dict[str, np.ndarray], dict[str, float]]:  # fmt: skip
+def _cross_entropy(r: np.ndarray, y: np.ndarray) -> tuple[mp.mpf, np.ndarray]:
+    powers = np.vectorize(mp.exp, otypes=[object])(r)
+    p = powers / powers.sum(axis=1, keepdims=True)
+    return -mp.fsum(mp.log(v) for v in (p * y).sum(axis=1)) / len(r), (p - y) / len(r)
+
+
+def _binary_cross_entropy(r: np.ndarray, y: np.ndarray) -> tuple[mp.mpf, np.ndarray]:
+    p = np.vectorize(_sigmoid, otypes=[object])(r)
+    return -mp.fsum(mp.log(v if t else 1 - v) for v, t in zip(p.flat, y.flat, strict=True)) / len(r), (p - y) / len(r)
+
+
+# Cost and gradient from outputs and targets. The cross-entropies cancel as written: give them digits enough.
+COSTS = {
+    "squared": lambda r, y: (mp.fsum(((r - y) ** 2).flat) / (2 * len(r)), (r - y) / len(r)),
+    "linear": lambda r, y: (mp.fsum((r * y).flat) / len(r), y / len(r)),
+    "cross_entropy": _cross_entropy,
+    "binary_cross_entropy": _binary_cross_entropy,
+    "sum": lambda r, y: (mp.fsum(r.flat), np.full_like(r, mp.mpf(1))),
+}
+
+
+def network(
+    parameters, name: str, slope_bound: float, cost: str = "squared", output: str = "activation", **chosen: float
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """Every column of a network with given (weights, biases, inputs, targets): per layer, and of the whole."""
     weights, biases = ([array(a) for a in arrays] for arrays in parameters[:2])
     x, y = array(parameters[2]), array(parameters[3])
     r, slopes = [x], []
     for k, (W, b) in enumerate(zip(weights, biases, strict=True), start=1):
-        last = k == len(weights) and output == "linear"
-        phi, slope = FORMULAS["linear" if last else name]
+        last = k == len(weights) and output != "activation"
+        phi, slope = FORMULAS[output if last else name]
         options = {} if last else chosen
         z = r[-1] @ W + b
         r.append(np.vectorize(lambda v: phi(v, **options), otypes=[object])(z))  # noqa: B023  called at once
         slopes.append(np.vectorize(lambda v: slope(v, **options), otypes=[object])(z))  # noqa: B023
-    batch = len(x)
-    if cost == "squared":
-        log10_cost, grad_r = 2 * log10_norm(r[-1] - y) + log10(mp.mpf(1) / (2 * batch)), (r[-1] - y) / batch
-    else:
-        log10_cost, grad_r = log10(abs(mp.fsum((r[-1] * y).flat)) / batch), y / batch
+    cost_value, grad_r = COSTS[cost](r[-1], y)
+    log10_cost = log10(abs(cost_value))
     rows = []
     for k in range(len(weights), 0, -1):
         delta = grad_r * slopes[k - 1]
         below = delta @ weights[k - 1].T
-        bound = 1.0 if k == len(weights) and output == "linear" else slope_bound
+        bound = slope_bound if k < len(weights) or output == "activation" else 0.25 if output == "sigmoid" else 1.0
         rows.append(_row(weights[k - 1], r[k - 1], r[k], slopes[k - 1], grad_r, delta, below, bound))
         grad_r = below
     layers = {column: np.array([row[column] for row in reversed(rows)]) for column in rows[0]}
@@ -112,6 +132,9 @@ def _row(W, r_below, r, slope, grad_r, delta, grad_below, bound) -> dict[str, fl
     return {
         "log10_norm_weights": log10_norm(W),
         "log10_rms_outputs": log10_norm(r) - np.log10(r.size) / 2,
+        "log10_max_outputs": log10_largest(r),
+        "mean_outputs": float(mp.fsum(r.flat) / r.size),
+        "std_outputs": float(mp.sqrt(mp.fsum((v - mp.fsum(r.flat) / r.size) ** 2 for v in r.flat) / r.size)),
         "slope_mean": float(mp.fsum(slope.flat) / slope.size),
         "slope_rms": float(mp.sqrt(mp.fsum(v * v for v in slope.flat) / slope.size)),
         "dead_fraction": sum(all(v == 0 for v in slope[:, j]) for j in range(units)) / units,

@@ -1,4 +1,4 @@
-"""What the tests of faults share: how a folder of results is compared, and processes with a fault of their own."""
+"""Shared by the tests of faults: comparing results folders, and processes with a planted fault."""
 
 import os
 from pathlib import Path
@@ -17,9 +17,12 @@ BLOCKS = 16
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of a results folder but the manifest, which has times in it."""
+    """Every file of a results folder with its bytes, except the manifest, which holds times, and the report.
+
+    The command writes a report and `harness.sweep` does not; tests of its own compare its bytes.
+    """
     found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    return {name: content for name, content in found.items() if name not in ("manifest.json", ".lock")}
+    return {name: content for name, content in found.items() if name not in ("manifest.json", ".lock", "report.html")}
 
 
 def config_in(folder: Path, text: str) -> Path:
@@ -32,11 +35,11 @@ def blocks_done(folder: Path) -> int:
     return len(list((folder / "networks").glob("[!.]*.parquet")))
 
 
-# Python runs a file of this name at its start. FAULT=kill:33 has a block of width 33 kill the process that computes it,
-# raise:33 has it trip, open:NAME has a file that cannot be opened.
+# Python runs a file of this name when it starts. With FAULT=kill:33 a block of width 33 kills the process that computes
+# it, with raise:33 it raises an error, and with open:NAME a file of that name cannot be opened.
 SITECUSTOMIZE = """
 import functools, os, signal, sys
-import harness.run as run
+import harness.execution.block as run
 
 what, _, width = os.environ["FAULT"].partition(":")
 run_block = run.run_block
@@ -61,6 +64,6 @@ else:
 
 
 def with_fault(folder: Path, fault: str) -> dict[str, str]:
-    """Changes to the environment of a command, whose processes then have that fault."""
+    """Changes to the environment of a command that plant a fault in all of its processes."""
     (folder / "sitecustomize.py").write_text(SITECUSTOMIZE)
     return {"PYTHONPATH": os.pathsep.join((str(folder), environment()["PYTHONPATH"])), "FAULT": fault}

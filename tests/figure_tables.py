@@ -6,7 +6,18 @@ import pandas as pd
 from harness.figures import COLUMNS, FIGURES
 
 # figures that want tables of their own
-OF_ONE_QUESTION = ("finite_width", "born_dead", "silent_units", "step_at_zero", "single_neuron")
+OF_ONE_QUESTION = (
+    "finite_width",
+    "born_dead",
+    "silent_units",
+    "step_at_zero",
+    "single_neuron",
+    "edges_at_width",
+    "every_draw",
+    "remedies",
+    "block_shares",
+    *(name for name, entry in FIGURES.items() if entry.folder == "training"),
+)
 USUAL = [name for name in FIGURES if name not in OF_ONE_QUESTION]
 FORMATS = ("float16", "bfloat16", "float32", "float64")
 FACTORS = ["log10_activation_factor", "log10_weight_factor"]

@@ -1,7 +1,8 @@
-"""Run as a script: the command, again and again, each time in a process forked from this one, which has imported all.
+"""A script that runs commands, each in a process forked from this one, which has imported everything.
 
-That spares each the second of imports. Reads a line of JSON for each, [arguments, folder, {variable: value}]; answers
-with one, [exit code, or minus the signal, standard output, standard error]; ends with its standard input.
+That saves each command a second of imports. The script reads a line of JSON for each command, [arguments, folder,
+{variable: value}], and answers with a line, [exit code or minus the signal, standard output, standard error]. It ends
+when its standard input does.
 """
 
 import json
@@ -15,13 +16,14 @@ import warnings
 import rich.console
 import rich.table
 
-import harness.figures.page
-import harness.figures.pairs
-import harness.results
-import harness.verdicts
-from harness import cli, driver
+import harness.figures.kit.page
+import harness.figures.kit.pairs
+import harness.results.reader
+import harness.study.verdicts
+from harness.execution import driver
+from harness.interface import commands
 
-SECONDS = 60  # after which a command is ended by SIGALRM
+SECONDS = 60  # SIGALRM ends a command after this time
 
 
 def command(arguments: list[str], folder: str, changes: dict[str, str]) -> tuple[int, str, str]:
@@ -46,7 +48,7 @@ def command(arguments: list[str], folder: str, changes: dict[str, str]) -> tuple
 def code_of(arguments: list[str]) -> int:
     sys.argv = ["harness", *arguments]
     try:
-        cli.main()
+        commands.main()
     except SystemExit as ended:
         return ended.code or 0
     except BaseException:
@@ -59,7 +61,7 @@ def code_of(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    assert driver and harness and rich  # imported, and so in every child
+    assert driver and harness and rich  # imported here, and so in every child
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for line in sys.stdin:
         print(json.dumps(command(*json.loads(line))), flush=True)

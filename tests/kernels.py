@@ -1,6 +1,6 @@
-"""Run as a script: are lanes together the lanes alone, under the BLAS kernel that the environment chooses?
+"""A script that compares lanes computed together with lanes computed alone, under the BLAS kernel of the environment.
 
-Prints one JSON object: the kernels that BLAS reports, and the columns that differ.
+It prints one JSON object: the kernels that BLAS reports, and the columns that differ.
 """
 
 import json
@@ -14,14 +14,21 @@ ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu")
 
 
 def difference(width: int, batch: int, dtype: str) -> list[str]:
-    """Columns that differ between a block and its networks one by one."""
+    """The columns that differ between a block and the same networks computed one by one."""
     specs = [
         spec(name, init, scale, bias, depth, width, output_width=ends, output=output)
         for (name, init, scale, bias, depth), (ends, output) in product(
-            zip(ACTIVATIONS, ("he_normal", "lecun_normal", "normal", "xavier_normal"), (1.0, 3.0, 0.5, 2.0),
-                (0.0, 0.1, 0.0, 0.3), (6, 6, 2, 1), strict=True),
-            ((width, "activation"), (2, "linear")))
-    ]  # fmt: skip
+            zip(
+                ACTIVATIONS,
+                ("he_normal", "lecun_normal", "normal", "xavier_normal"),
+                (1.0, 3.0, 0.5, 2.0),
+                (0.0, 0.1, 0.0, 0.3),
+                (6, 6, 2, 1),
+                strict=True,
+            ),
+            ((width, "activation"), (2, "linear")),
+        )
+    ]
     specs.append(spec("tanh", "he_normal", 1.5, 0.1, 3, width))
     options = {"batch": batch, "dtype": dtype}
     layers, networks = run(specs, replicates=3, **options)

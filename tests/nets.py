@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import ThreadpoolController
 
-from harness.activations import ACTIVATIONS, Activation
-from harness.backprop import BackwardLayers, Head, Hidden, Layer, backward, cost_gradient, layer_forward
-from harness.data import DataSpec, draw_batch
-from harness.lanes import Block, Settings
-from harness.measures import BACKWARD, FORWARD, MEASURES
-from harness.network import Choice, NetworkSpec, draw_parameters
-from harness.run import run_block
-from harness.scaled import Scaled, Weights, base_alone
-from harness.sums import DownSums, UpSums, base_squares
-from harness.tables import OK
+from harness.base.scaled import Scaled
+from harness.engine.lanes.groups import Block, Settings
+from harness.engine.lanes.records import OK
+from harness.engine.measures import IN_RMS_OUTPUTS, MEASURES
+from harness.engine.walk import Walk, walk
+from harness.execution.block import run_block
+from harness.networks.activations import ACTIVATIONS, SATURATED, Activation
+from harness.networks.data import DataSpec, draw_batch
+from harness.networks.draws import draw_parameters
+from harness.networks.spec import Choice, NetworkSpec, activation_labelled
 
 # Every activation with its defaults, and those whose parameters change a piece of code.
 CHOICES = [
@@ -40,16 +40,41 @@ def choice(name: str | Choice, **parameters: float) -> Choice:
     return name if isinstance(name, Choice) else Choice(name, tuple(sorted(parameters.items())))
 
 
-def spec(activation: str | Choice = "relu", init: str | Choice = "he_normal", weight_scale: float = 1.0,
-         bias_scale: float | None = 0.0, depth: int = 4, width: int = 6, input_width: int | None = None,
-         output_width: int | None = None, output: str = "activation") -> NetworkSpec:  # fmt: skip
-    return NetworkSpec(choice(activation), choice(init), weight_scale, bias_scale, depth, width, input_width or width,
-                       output_width or width, output)  # fmt: skip
+def spec(
+    activation: str | Choice = "relu",
+    init: str | Choice = "he_normal",
+    weight_scale: float = 1.0,
+    bias_scale: float | None = 0.0,
+    depth: int = 4,
+    width: int = 6,
+    input_width: int | None = None,
+    output_width: int | None = None,
+    output: str = "activation",
+) -> NetworkSpec:
+    return NetworkSpec(
+        activation=choice(activation),
+        init=choice(init),
+        weight_scale=weight_scale,
+        bias_scale=bias_scale,
+        depth=depth,
+        width=width,
+        input_width=input_width or width,
+        output_width=output_width or width,
+        output=output,
+    )
 
 
-def settings(seed: int = 0, batch: int = 4, cost: str = "squared", dtype: str = "float64", decades: float = 3.0,
-             record_layers: int | tuple[int, ...] | None = None, **data: object) -> Settings:  # fmt: skip
-    return Settings(seed, DataSpec(batch=batch, **data), cost, dtype, decades, record_layers)
+def settings(
+    seed: int = 0,
+    batch: int = 4,
+    cost: str = "squared",
+    dtype: str = "float64",
+    decades: float = 3.0,
+    record_layers: int | tuple[int, ...] | None = None,
+    saturated_below: float = SATURATED,
+    **data: object,
+) -> Settings:
+    return Settings(seed, DataSpec(batch=batch, **data), cost, dtype, decades, record_layers, saturated_below)
 
 
 def run(specs: NetworkSpec | Sequence[NetworkSpec], replicates: int | range = 1, **options: object):
@@ -76,50 +101,24 @@ def drawn(spec: NetworkSpec, replicate: int = 0, **options: object):
 # Given weights ------------------------------------------------------------------------------------------------------
 
 
-def lane(values: np.ndarray) -> Scaled:
-    """An array (batch, width) as the only lane of the only replicate."""
-    return Scaled(np.array(values)[None, None], np.zeros((1, 1), dtype=np.int64))
-
-
 def values(a: Scaled) -> np.ndarray:
     """The numbers of the first lane, as an ordinary array."""
     first = (0,) * a.exponent.ndim
     return np.ldexp(a.mantissa[first], a.exponent[first])
 
 
-def propagated(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], x: np.ndarray, y: np.ndarray,
-               activation: Activation, cost: str = "squared", output: str = "activation"):  # fmt: skip
-    """Up and down one network by harness.backprop: (log10 cost, layers 1 … L up, the head, layers 1 … L down)."""
-    below, up = lane(x), []
-    for k, (W, b) in enumerate(zip(weights, biases, strict=True), start=1):
-        phi = activation if output == "activation" or k < len(weights) else ACTIVATIONS["linear"]()
-        room = Layer.empty(phi, W.dtype, 1, 1, len(x), W.shape[1])
-        up.append(layer_forward(below, base_alone(W[None, None]), lane(b[None]), phi, room))
-        below = up[-1].r
-    log10_cost, grad_r = cost_gradient(below, lane(y), cost)
-    W = [base_alone(W[None, None]) for W in weights]
-    head = Head(len(up), grad_r, up[-1], W[-1])
-    hidden = Hidden(1, [layer[None] for layer in up[:-1]])
-    down = {k: layer for k, _, layer in backward(lane(x), hidden, [head], W.__getitem__)}
-    return float(log10_cost[0, 0]), list(zip(up, W, strict=True)), head, [down[k] for k in range(1, len(up) + 1)]
-
-
-def columns(
-    up: Sequence[tuple[Layer, Weights]], head: Head, down: Sequence[BackwardLayers]
-) -> dict[str, np.ndarray]:
-    """Every measure of a network that was propagated, (depth,)."""
-    downs = DownSums(len(down), 1, 1, 1)
-    downs.start(0, head.depth, head.grad_r)
-    for k, layer in enumerate(down):
-        downs.put(slice(None), slice(k, k + 1), slice(0, 1), layer)
-    rising = []
-    for layer, W in up:
-        rising.append(UpSums(1, 1, 1, layer.slope[0, 0].size, 1.0))
-        rising[-1].put(slice(0, 1), layer[None], [base_squares(W.base)])
-    forward = {name: [measure(sums).item() for sums in rising] for name, measure in FORWARD.items()}
-    return {name: np.array(column) for name, column in forward.items()} | {
-        name: measure(downs).ravel() for name, measure in BACKWARD.items()
-    }
+def propagated(
+    weights: Sequence[np.ndarray],
+    biases: Sequence[np.ndarray],
+    x: np.ndarray,
+    y: np.ndarray,
+    activation: Activation,
+    cost: str = "squared",
+    output: str = "activation",
+) -> Walk:
+    """One network forward and backward by the equations, with one activation."""
+    last = activation if output == "activation" else ACTIVATIONS[output]()
+    return walk(weights, biases, x, y, [activation] * (len(weights) - 1) + [last], cost)
 
 
 # Comparisons --------------------------------------------------------------------------------------------------------
@@ -144,8 +143,9 @@ def faults(layers: pd.DataFrame, networks: pd.DataFrame, batch: int = 4) -> list
     delta, grad_r = rows["log10_grad_preactivations"], rows["log10_grad_outputs"]
     # No two samples may be left with an angle between them: there is only one; single ones may die; or a slope may
     # be so small that, beside the longest sample of its network, a sample is below the number format.
-    few = (batch == 1) | rows["activation"].astype(str).str.startswith(("relu", "hard_tanh"))
-    few |= ~rows["activation"].astype(str).str.startswith(("linear", "leaky_relu")) & (
+    activations = [activation_labelled(label) for label in rows["activation"]]
+    few = (batch == 1) | np.array([activation.silent is not None for activation in activations])
+    few |= ~np.array([activation.homogeneous for activation in activations]) & (
         (rows["weight_scale"] > 1.5) | (rows["bias_scale"] > 0.5)
     )
     may_be_nan = {  # else only a ratio of two zeros
@@ -159,7 +159,8 @@ def faults(layers: pd.DataFrame, networks: pd.DataFrame, batch: int = 4) -> list
         unexplained = ok & rows[name].isna() & ~may_be_nan.get(name, False)
         if unexplained.any():
             found.append(f"{name}: NaN in {rows[unexplained].iloc[0].to_dict()}")
-        if (rows[name] == np.inf).any():
+        beyond_float64 = (rows["log10_rms_outputs"] > 307) & (name in IN_RMS_OUTPUTS)
+        if ((rows[name] == np.inf) & ~beyond_float64).any():
             found.append(f"{name}: infinite")
     for name in ("dead_fraction", "saturated_fraction"):
         if not rows[name].dropna().between(0, 1).all():
@@ -180,8 +181,16 @@ def _network_faults(layers: pd.DataFrame, networks: pd.DataFrame) -> list[str]:
     found = []
     rows = layers.sort_values("layer")
     places = rows.groupby("network", observed=True).indices
-    columns = {name: rows[name].to_numpy() for name in ("layer", "log10_grad_preactivations", "log10_grad_weights",
-                                                        "log10_activation_factor", "log10_weight_factor")}  # fmt: skip
+    columns = {
+        name: rows[name].to_numpy()
+        for name in (
+            "layer",
+            "log10_grad_preactivations",
+            "log10_grad_weights",
+            "log10_activation_factor",
+            "log10_weight_factor",
+        )
+    }
     for row in networks.itertuples():
         mine = {name: column[places[row.network]] for name, column in columns.items()}
         delta = mine["log10_grad_preactivations"]

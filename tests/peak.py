@@ -6,10 +6,10 @@ from pathlib import Path
 from nets import spec
 from threadpoolctl import threadpool_limits
 
-from harness.executors import keep_freed_memory
-from harness.footprint import Fit
-from harness.lanes import Block, Settings
-from harness.run import run_block
+from harness.engine.lanes.groups import Block, Settings
+from harness.execution.block import run_block
+from harness.execution.planning.memory import Fit
+from harness.execution.pools.worker import keep_freed_memory
 
 
 def peak(block: Block, settings: Settings, within: Fit) -> int:

@@ -1,4 +1,4 @@
-"""A sweep whose processes are killed, interrupted, or short of memory: what is finished stays, the next run goes on.
+"""Sweeps whose processes are killed, interrupted or short of memory keep finished blocks, and the next run goes on.
 
 SOAK=1 in the environment, which `make soak` sets, kills a hundred sweeps in place of twenty.
 """
@@ -46,7 +46,7 @@ def undisturbed(tmp_path_factory) -> Undisturbed:
 
 @pytest.mark.slow
 def test_a_sweep_that_is_killed_at_any_instant_is_finished_by_the_next_one(tmp_path, undisturbed):
-    """Even-numbered kills come some instants after a random number of finished blocks, odd ones at any time at all."""
+    """Even-numbered kills come shortly after a random number of finished blocks, odd-numbered ones at a random time."""
     config, chance, in_the_middle = config_in(tmp_path, SMALL), random.Random(20), 0
     for number in range(KILLS):
         folder = tmp_path / f"results-{number}"
@@ -77,7 +77,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.executors import executor
+from harness.execution.pools.processes import worker_pool
 
 def product(path):
     a = np.ones((8000, 8000), np.float32)
@@ -86,7 +86,7 @@ def product(path):
     path.unlink()
 
 if __name__ == "__main__":
-    with executor(2) as pool:
+    with worker_pool(2) as pool:
         futures = [pool.submit(product, Path(name)) for name in ("first", "second")]
         [future.result() for future in futures]
 """
@@ -196,7 +196,7 @@ def test_a_block_that_runs_out_of_memory_is_named_while_the_rest_is_done(tmp_pat
 
 @pytest.fixture
 def memory_group():
-    """A cgroup of 700 MB, where we may make one."""
+    """A cgroup of 700 MB, where the system permits one."""
     lines = Path("/proc/self/cgroup").read_text().splitlines() if Path("/proc/self/cgroup").exists() else []
     mine = {controllers: path for _, controllers, path in (line.split(":", 2) for line in lines)}
     first = "memory" in mine
@@ -237,6 +237,7 @@ figures: []
 """
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.parametrize(("workers", "interrupts"), [(1, 1), (1, 2), (2, 1)])
 def test_ctrl_c_ends_a_long_call_within_5_s_and_a_second_one_at_once(tmp_path, workers, interrupts):
@@ -257,7 +258,7 @@ def test_ctrl_c_ends_a_long_call_within_5_s_and_a_second_one_at_once(tmp_path, w
 
 @pytest.mark.slow
 def test_a_second_ctrl_c_while_the_first_is_being_heard_changes_no_exit_code(tmp_path):
-    """While the sweep puts its work away, and while Python itself ends, which no longer has a handler then."""
+    """While the sweep ends, and while Python itself ends, when it no longer has a handler."""
     (tmp_path / "slow.yaml").write_text(SLOW)
     for gap in (0.02, 0.06, 0.1, 0.2):
         process = start("sweep", "slow.yaml", "--out", str(gap), "--workers", 1, cwd=tmp_path)

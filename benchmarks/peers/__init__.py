@@ -16,8 +16,16 @@ from benchmarks.grids import Stack
 
 Columns = dict[str, np.ndarray]  # by name as the harness has it, (networks, depth), float64
 
-COLUMNS = ("log10_grad_weights", "log10_grad_biases", "log10_grad_preactivations", "log10_grad_outputs",
-           "log10_max_grad_preactivations", "log10_rms_outputs", "slope_mean", "dead_fraction")  # fmt: skip
+COLUMNS = (
+    "log10_grad_weights",
+    "log10_grad_biases",
+    "log10_grad_preactivations",
+    "log10_grad_outputs",
+    "log10_max_grad_preactivations",
+    "log10_rms_outputs",
+    "slope_mean",
+    "dead_fraction",
+)
 
 
 @dataclass(frozen=True)
@@ -32,8 +40,14 @@ class Peer:
     around: Callable[[], AbstractContextManager] = nullcontext  # a setting that holds while it runs
 
 
-PACKAGES = {"numpy_loop": "numpy", "torch_loop": "torch", "torch_loop_default": "torch", "torch_bmm": "torch",
-            "torch_vmap": "torch", "jax_scan": "jax"}  # fmt: skip
+PACKAGES = {
+    "numpy_loop": "numpy",
+    "torch_loop": "torch",
+    "torch_loop_default": "torch",
+    "torch_bmm": "torch",
+    "torch_vmap": "torch",
+    "jax_scan": "jax",
+}
 
 
 def installed(names: Sequence[str]) -> tuple[list[Peer], list[str]]:

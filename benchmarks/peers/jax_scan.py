@@ -29,8 +29,14 @@ def given(stack: Stack, weights: np.ndarray, x: np.ndarray, y: np.ndarray) -> Ne
 
 def record(stack: Stack, networks: Networks) -> Columns:
     values = np.asarray(compiled(stack, networks[0].dtype.name)[1](*networks), dtype=np.float64)
-    names = ("grad_weights", "grad_biases", "grad_preactivations", "max_grad_preactivations", "grad_outputs",
-             "rms_outputs")  # fmt: skip
+    names = (
+        "grad_weights",
+        "grad_biases",
+        "grad_preactivations",
+        "max_grad_preactivations",
+        "grad_outputs",
+        "rms_outputs",
+    )
     *norms, slope_mean, dead = values.swapaxes(0, 1)  # (networks, depth) each
     return log10_columns(dict(zip(names, norms, strict=True)), {"slope_mean": slope_mean, "dead_fraction": dead})
 

@@ -40,8 +40,14 @@ def one_network(activation: str, W: list[np.ndarray], x: np.ndarray, y: np.ndarr
     rows = []
     for weights, below, r, slope in zip(W[::-1], rs[-2::-1], rs[:0:-1], slopes[::-1], strict=True):
         delta = grad_r * slope
-        norms = (norm(below.T @ delta), norm(delta.sum(axis=0)), norm(delta), norm(grad_r), np.abs(delta).max(),
-                 norm(r) / np.sqrt(r.size))  # fmt: skip
+        norms = (
+            norm(below.T @ delta),
+            norm(delta.sum(axis=0)),
+            norm(delta),
+            norm(grad_r),
+            np.abs(delta).max(),
+            norm(r) / np.sqrt(r.size),
+        )
         rows.append([*np.log10(norms), slope.mean(), (~slope.any(axis=0)).mean() if relu else 0.0])
         grad_r = delta @ weights.T
     return rows[::-1]

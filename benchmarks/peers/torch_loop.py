@@ -28,16 +28,16 @@ def given(stack: Stack, weights: np.ndarray, x: np.ndarray, y: np.ndarray) -> It
 
 
 def record(stack: Stack, networks: Iterator[Network]) -> Columns:
-    up, down = zip(*(one_network(stack.activation, *network) for network in networks), strict=True)
-    rms, slope_mean, dead = np.moveaxis(np.stack(up), -1, 0)  # (networks, depth) each
+    forward, backward = zip(*(one_network(stack.activation, *network) for network in networks), strict=True)
+    rms, slope_mean, dead = np.moveaxis(np.stack(forward), -1, 0)  # (networks, depth) each
     names = ("grad_weights", "grad_biases", "grad_preactivations", "max_grad_preactivations", "grad_outputs")
-    norms = dict(zip(names, np.moveaxis(np.stack(down), -1, 0), strict=True))
+    norms = dict(zip(names, np.moveaxis(np.stack(backward), -1, 0), strict=True))
     return log10_columns(norms | {"rms_outputs": rms}, {"slope_mean": slope_mean, "dead_fraction": dead})
 
 
 def one_network(activation: str, W: list[torch.Tensor], x: torch.Tensor, y: torch.Tensor) -> tuple[np.ndarray, ...]:
-    """(depth, measures) of the way up and of the way down."""
-    up, of_r, of_z, of_W = [], [], [], []
+    """The measures of the forward pass and of the backward pass, each (depth, measures)."""
+    forward, of_r, of_z, of_W = [], [], [], []
 
     def weights_hook(w: torch.Tensor) -> None:
         of_W.append(norm(w.grad))
@@ -51,10 +51,10 @@ def one_network(activation: str, W: list[torch.Tensor], x: torch.Tensor, y: torc
         r = PHI[activation](z)
         r.register_hook(lambda grad: of_r.append(norm(grad)))
         with torch.no_grad():
-            up.extend((norm(r) / root, *shares(activation, r)))
+            forward.extend((norm(r) / root, *shares(activation, r)))
     (0.5 * (r - y).square().sum(1).mean()).backward()
-    down = torch.column_stack([torch.stack(of_W), torch.stack(of_z).view(-1, 3), torch.stack(of_r)])
-    return torch.stack(up).view(-1, 3).double().numpy(), down.flip(0).double().numpy()
+    backward = torch.column_stack([torch.stack(of_W), torch.stack(of_z).view(-1, 3), torch.stack(of_r)])
+    return torch.stack(forward).view(-1, 3).double().numpy(), backward.flip(0).double().numpy()
 
 
 PEER = Peer("PyTorch loop", draw, given, record, around=flushed)

@@ -22,8 +22,10 @@ def record(stack: Stack, networks: tuple[Layers, torch.Tensor, torch.Tensor]) ->
         zeros = [torch.zeros_like(x)] * stack.depth
         (grad_W, delta, grad_r), rs = grad(cost, (0, 1, 2), has_aux=True)(W, zeros, zeros, x, y, stack.activation)
         up = [torch.stack((norm(r) / x.numel() ** 0.5, *shares(stack.activation, r))) for r in rs]
-        down = [torch.stack((norm(w), norm(d.sum(0)), norm(d), norm(d, LARGEST), norm(g)))
-                for w, d, g in zip(grad_W, delta, grad_r, strict=True)]  # fmt: skip
+        down = [
+            torch.stack((norm(w), norm(d.sum(0)), norm(d), norm(d, LARGEST), norm(g)))
+            for w, d, g in zip(grad_W, delta, grad_r, strict=True)
+        ]
         return torch.stack(up), torch.stack(down)
 
     with torch.no_grad():
@@ -31,8 +33,9 @@ def record(stack: Stack, networks: tuple[Layers, torch.Tensor, torch.Tensor]) ->
     return columns(up.permute(1, 2, 0), down.permute(1, 2, 0))
 
 
-def cost(W: Layers, on_z: Layers, on_r: Layers, x: torch.Tensor, y: torch.Tensor,
-         activation: str) -> tuple[torch.Tensor, Layers]:  # fmt: skip
+def cost(
+    W: Layers, on_z: Layers, on_r: Layers, x: torch.Tensor, y: torch.Tensor, activation: str
+) -> tuple[torch.Tensor, Layers]:
     rs = [x]
     for w, z, r in zip(W, on_z, on_r, strict=True):
         rs.append(PHI[activation](rs[-1] @ w + z) + r)

@@ -1,14 +1,36 @@
 """A sweep as a config describes it: read, checked, expanded to networks, and written out again.
 
-`load` reads YAML, `from_mapping` a dict, `read` either; all report every problem in one pass, as ConfigError.
+`read_file` reads a YAML file, `from_mapping` a dict, `read` either. All report every problem at once, as ConfigError.
 """
 
+from harness.config.expansion import (
+    ONLY_SHOWN,
+    Difference,
+    count,
+    differences,
+    digest,
+    dump,
+    expand,
+    settings_digest,
+    training_of,
+)
 from harness.config.models import Sweep
-from harness.config.networks import ONLY_SHOWN, Difference, count, differences, dump, expand
-from harness.config.reading import from_mapping, load, read
+from harness.config.reading import from_mapping, read, read_file
 from harness.config.schema import json_schema
 
 __all__ = [
-    "ONLY_SHOWN", "Difference", "Sweep", "count", "differences", "dump", "expand", "from_mapping", "json_schema",
-    "load", "read",
-]  # fmt: skip
+    "ONLY_SHOWN",
+    "Difference",
+    "Sweep",
+    "count",
+    "differences",
+    "digest",
+    "dump",
+    "expand",
+    "from_mapping",
+    "json_schema",
+    "read",
+    "read_file",
+    "settings_digest",
+    "training_of",
+]

@@ -1,27 +1,41 @@
-"""What may stand in a config, as pydantic models; each field says what it is for."""
+"""The config as pydantic models; each field describes its key."""
 
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PrivateAttr, TypeAdapter, WithJsonSchema, WrapValidator, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    TypeAdapter,
+    WithJsonSchema,
+    WrapValidator,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
-from harness import axes, grid
-from harness.activations import ACTIVATIONS
-from harness.axes import choice_axis, numeric_axis, plain_axis
-from harness.data import SUFFIXES, DataSpec
-from harness.inits import INITS
-from harness.problems import remedy, shown
-from harness.value_types import Strict, complaint, number, optional, whole, word
+from harness.base.messages import remedy, shown
+from harness.config import axes, grid
+from harness.config.training import models as training_models
+from harness.config.value_types import Accepts, Strict, Type, complaint, number, optional, whole, word
+from harness.networks.activations import SATURATED
+from harness.networks.coordinates import COORDINATES, PRODUCT_ORDER
+from harness.networks.costs import COSTS
+from harness.networks.data import TARGET_KINDS, DataSpec
+from harness.networks.data_files import SUFFIXES, Keys
+from harness.networks.kinds import Choice, Coordinate
 
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # folders Windows cannot make
 _FOLDER = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?"
 MOST_LAYERS = 10_000  # in a list of layers to record
+MOST_NAME = 200  # characters of a column's name
 _WORD = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
 
 
-def _pattern(pattern: str, what: str, advice: str) -> Any:
+def _pattern(pattern: str, what: str, advice: str) -> Type:
     def check(value: object) -> object:
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
             raise complaint(f"{shown(value)} is not {what}; {advice}")
@@ -43,70 +57,83 @@ def _inputs(value: object) -> object:
     return value
 
 
-_plain_word = _pattern(_WORD, "a name", "use letters, digits and _")
+def _name_in_file(value: object) -> object:
+    if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= MOST_NAME:
+        raise complaint(f"{shown(value)} is no name in a data file; write that of a column or an array")
+    return value
+
+
+_NAME = _pattern(_WORD, "a name", "use letters, digits and _")
+_KEY: Type = Annotated[str, Field(min_length=1, max_length=MOST_NAME), BeforeValidator(_name_in_file)]
+_FOLDER_NAME = _pattern(_FOLDER, "a folder name", "use up to 100 of A-Z a-z 0-9 . _ -, a letter or digit first")
+_SHA256 = _pattern("[0-9a-f]{64}", "a SHA-256", "use 64 hexadecimal digits, or remove it")
 
 
 class NetworkAxes(Strict):
     """Axes of networks: each key is a value, a list of values, or a range where it is a number."""
 
-    # A key that is not given is None: null itself, where it may be written, becomes (None,).
-
-    activation: choice_axis("an activation", ACTIVATIONS) = Field(
-        None, description="What each layer applies to its pre-activations: a name, or a name with parameters."
-    )
-    init: choice_axis("an initialisation", INITS) = Field(
-        None, description="How weights and biases are drawn: a name, or a name with parameters."
-    )
-    weight_scale: numeric_axis("weight_scale", number("a weight scale", above=0)) = Field(
-        None, description="What every weight is multiplied by on top of its initialisation; default 1."
-    )
-    bias_scale: numeric_axis("bias_scale", number("a bias scale", at_least=0), nullable=True) = Field(
-        None, description="Standard deviation of the biases; default null, the biases the initialisation brings, "
-                          "0 for all but pytorch_default.")  # fmt: skip
-    depth: numeric_axis("depth", whole("a depth")) = Field(
-        None, description="Number of layers of weights, the output layer's included."
-    )
-    width: numeric_axis("width", whole("a width")) = Field(None, description="Number of units in each hidden layer.")
-    input_width: numeric_axis("input_width", whole("an input width"), nullable=True) = Field(
-        None, description="Number of inputs; default null, as many as the data have, or else the width."
-    )
-    output_width: numeric_axis("output_width", whole("an output width"), nullable=True) = Field(
-        None, description="Number of outputs; default null, one a class with targets: labels, or else the width."
-    )
-    output: plain_axis(word("an output", ("activation", "linear"))) = Field(
-        None, description="Whether the last layer applies the activation (the default) or is linear."
-    )
-
     def given(self) -> dict[str, tuple]:
-        """The axes that were given, in the order of the product."""
-        return {key: getattr(self, key) for key in grid.ORDER if getattr(self, key) is not None}
+        """The axes that were given, in the order of their product."""
+        return {key: getattr(self, key) for key in PRODUCT_ORDER if getattr(self, key) is not None}
 
 
-DEFAULT_AXES = {"weight_scale": (1.0,), "bias_scale": (None,), "input_width": (None,), "output_width": (None,),
-                "output": ("activation",)}  # fmt: skip
+# An axis that is not given is None: null itself, where it may be written, becomes (None,).
+_FIELDS: dict[str, Any] = {
+    coordinate.name: (axes.axis_of(coordinate), Field(None, description=coordinate.description))
+    for coordinate in COORDINATES
+}
+_GIVEN_AXES = create_model("NetworkAxes", __base__=NetworkAxes, __doc__=NetworkAxes.__doc__, **_FIELDS)
+
+
+def _default_axis(coordinate: Coordinate) -> tuple:
+    """The axis of one value, the default of a coordinate that need not be given."""
+    if isinstance(coordinate.default, Choice):
+        axis: tuple = TypeAdapter(_FIELDS[coordinate.name][0]).validate_python(coordinate.default.name)
+        return axis
+    return (coordinate.default,)
+
+
+DEFAULT_AXES = {coordinate.name: _default_axis(coordinate) for coordinate in COORDINATES if not coordinate.required}
 
 
 class Data(Strict):
-    """What the networks of a replicate see; the same for all of them."""
+    """Inputs and targets; all networks of a replicate see the same."""
 
     inputs: Annotated[str, BeforeValidator(_inputs)] = Field(
-        "gaussian", description="gaussian (standard normal), digits (8×8 scans, standardised), or the path of a "
-                                ".npy, .npz, .csv or .parquet file relative to the config.")  # fmt: skip
-    targets: word("a kind of targets", ("gaussian", "labels", "zeros")) = Field(
-        "gaussian", description="gaussian (standard normal), labels (one-hot classes of the inputs) or zeros."
+        "gaussian",
+        description="gaussian (standard normal), digits (8×8 scans, standardised), or the path of a "
+        ".npy, .npz, .csv or .parquet file relative to the config.",
     )
-    batch: whole("a batch") = Field(64, description="Number of samples each network sees.")
-    inputs_sha256: optional(_pattern("[0-9a-f]{64}", "a SHA-256", "use 64 hexadecimal digits, or remove it")) = Field(
+    targets: Annotated[str, Accepts(word("a kind of targets", TARGET_KINDS))] = Field(
+        "gaussian", description="gaussian (standard normal), labels (one-hot classes of the inputs), zeros or ones."
+    )
+    batch: Annotated[int, Accepts(whole("a batch"))] = Field(64, description="Number of samples each network sees.")
+    inputs_key: Annotated[str | None, Accepts(optional(_KEY))] = Field(
+        None,
+        description="Name of the array of inputs in a .npz file; default null, inputs, x_train, X_train, X or x.",
+    )
+    labels: Annotated[str | None, Accepts(optional(_KEY))] = Field(
+        None,
+        description="Name of the column (.csv, .parquet) or array (.npz) that holds the classes, whole numbers or "
+        "text; default null, a column label, or the array that belongs to the inputs: labels, y_train or y.",
+    )
+    inputs_sha256: Annotated[str | None, Accepts(optional(_SHA256))] = Field(
         None, description="SHA-256 of the data file; where it is given, another file is refused."
     )
 
 
 class Thresholds(Strict):
-    """Where vanishing and exploding begin."""
+    """Thresholds of the regimes vanishing and exploding, and of saturated units."""
 
-    decades: number("a number of decades", above=0) = Field(
-        3.0, description="Attenuation between last and first layer, in decades, from which a gradient counts as "
-                         "vanishing or exploding.")  # fmt: skip
+    decades: Annotated[float, Accepts(number("a number of decades", above=0))] = Field(
+        3.0,
+        description="Attenuation between last and first layer, in decades, from which a gradient counts as "
+        "vanishing or exploding.",
+    )
+    saturated_below: Annotated[float, Accepts(number("a share of the largest slope", above=0))] = Field(
+        SATURATED,
+        description="Share of an activation's largest slope under which a slope counts as saturated.",
+    )
 
 
 def _case_list(given: object) -> object:
@@ -137,95 +164,127 @@ def _layers(given: object, check: Callable[[object], int]) -> object:
     return layers
 
 
-_layer = TypeAdapter(whole("a number of layers, or a layer"))
-_record_layers = Annotated[
+_FIGURES: Type = Annotated[tuple[Annotated[str, Accepts(_NAME)], ...], BeforeValidator(_figure_list)]
+_LAYER: TypeAdapter[int] = TypeAdapter(whole("a number of layers, or a layer"))
+_RECORD_LAYERS: Type = Annotated[
     int | tuple[int, ...] | None,
-    WrapValidator(lambda given, _: _layers(given, _layer.validate_python)),
-    WithJsonSchema({"anyOf": [{"const": "all"}, {"type": "null"}, {"type": "integer", "minimum": 1},
-                              {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 1}}]}),
-]  # fmt: skip
+    WrapValidator(lambda given, _: _layers(given, _LAYER.validate_python)),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"const": "all"},
+                {"type": "null"},
+                {"type": "integer", "minimum": 1},
+                {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 1}},
+            ]
+        }
+    ),
+]
 
 
 class Sweep(Strict):
-    """A validated sweep. Equal to another when both say the same, wherever their files lie."""
+    """A validated sweep. Two are equal when their keys have the same values, wherever their files are."""
 
-    name: _pattern(_FOLDER, "a folder name", "use up to 100 of A-Z a-z 0-9 . _ -, a letter or digit first") = Field(
-        description="Name of the folder under results/ that the sweep writes."
+    name: Annotated[str, Accepts(_FOLDER_NAME)] = Field(
+        description="Name of the folder under results/ that the sweep writes; default: the file's name without .yaml."
     )
-    network: NetworkAxes = Field(description="The networks: the product of all axes given here.")
-    cases: Annotated[tuple[NetworkAxes, ...], BeforeValidator(_case_list)] = Field(
-        (), description="Partial networks, each multiplied with the rest; a case's keys replace those under network."
+    network: Annotated[NetworkAxes, Accepts(_GIVEN_AXES)] = Field(
+        description="The networks: the product of all axes given here."
+    )
+    cases: Annotated[tuple[Annotated[NetworkAxes, Accepts(_GIVEN_AXES)], ...], BeforeValidator(_case_list)] = Field(
+        (),
+        description="Partial networks, each a product of axes of its own; its keys replace those under network.",
     )
     data: Data = Field(Data(), description="Inputs, targets and batch.")
-    cost: word("a cost", ("squared", "linear")) = Field(
-        "squared", description="squared: mean of ½‖y_hat − y‖²; linear: mean of ⟨y, y_hat⟩, whose gradient knows "
-                               "nothing of the weights.")  # fmt: skip
-    replicates: whole("a number of replicates") = Field(1, description="How many independent draws of every network.")
-    seed: whole("a seed", 0, 2**63 - 1) = Field(0, description="What all draws follow from.")
-    dtype: word("a dtype", ("float64", "float32")) = Field("float64", description="Number format of the arithmetic.")
-    record_layers: _record_layers = Field(
-        None, description="Layers of each network that get a row: all (the default), so many spread evenly, or a list."
+    cost: Annotated[str, Accepts(word("a cost", tuple(COSTS)))] = Field(
+        "squared",
+        description="; ".join(f"{cost.name}: {cost.summary}" for cost in COSTS.values()) + ".",
     )
-    thresholds: Thresholds = Field(Thresholds(), description="Where the regimes vanishing and exploding begin.")
-    experiment: optional(_plain_word) = Field(
-        None, description="Name of the question's file under experiments/; default null."
+    replicates: Annotated[int, Accepts(whole("a number of replicates"))] = Field(
+        8, description="Number of independent draws of every network."
     )
-    figures: optional(Annotated[tuple[_plain_word, ...], BeforeValidator(_figure_list)]) = Field(
-        None, description="Names of the figures to draw; default null, the usual ones."
+    seed: Annotated[int, Accepts(whole("a seed", 0, 2**63 - 1))] = Field(0, description="Seed of every random draw.")
+    dtype: Annotated[str, Accepts(word("a dtype", ("float64", "float32")))] = Field(
+        "float64", description="Number format of the arithmetic."
+    )
+    record_layers: Annotated[int | tuple[int, ...] | None, Accepts(_RECORD_LAYERS)] = Field(
+        None,
+        description="Layers of each network that get a row: all (the default), a number spread evenly, or a list.",
+    )
+    training: training_models.Training | None = Field(
+        None, description="How every network is trained; default null, no training."
+    )
+    thresholds: Thresholds = Field(Thresholds(), description="Where regimes and saturation begin.")
+    experiment: Annotated[str | None, Accepts(optional(_NAME))] = Field(
+        None,
+        description="Name of a file under experiments/, with the sentence, figures and claims; default null, none.",
+    )
+    figures: Annotated[tuple[str, ...] | None, Accepts(optional(_FIGURES))] = Field(
+        None, description="Names of the figures to draw; default null, those of the experiment, or else all that apply."
     )
     _folder: Path = PrivateAttr(default=Path("."))
     _places: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_linear_output(cls, given: Any) -> Any:
+        """Where a cost applies softmax or sigmoid itself, the output is linear unless the config has another."""
+        if isinstance(given, dict) and isinstance(network := given.get("network"), dict):
+            if given.get("cost") in [cost.name for cost in COSTS.values() if cost.applies]:
+                return {**given, "network": {"output": "linear"} | network}
+        return given
+
     @field_validator("network")
     @classmethod
     def _with_defaults(cls, network: NetworkAxes) -> NetworkAxes:
-        return network.model_copy(update={**DEFAULT_AXES, **network.given()})
+        given = network.given()
+        defaults = DEFAULT_AXES | ({"width": None} if grid.has_widths(given) else {})
+        return network.model_copy(update={**defaults, **given})
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sweep) and self.__dict__ == other.__dict__
-
-    __hash__ = None
 
     def __reduce__(self) -> tuple:
         return _rebuilt, (plain(self), self._folder)
 
     def cases_given(self) -> list[grid.Case]:
-        """Each case with what it takes from `network`."""
+        """Each case with the axes that it takes from `network`."""
         return grid.cases_of(self.network.given(), [case.given() for case in self.cases])
 
     @property
     def folder(self) -> Path:
-        """Where the config's relative paths begin."""
+        """The folder that the config's relative paths start from."""
         return self._folder
 
     def place(self, key: str) -> str:
-        """`depth.yaml:3:1: experiment`: what a message begins with that is found out after the config was checked."""
+        """The place of a key, `depth.yaml:3:1: experiment`, for messages about it after the config was checked."""
         at = self._places.get(key) or self._places.get(key.partition("[")[0])
         return f"{at}: {key}" if at else key
 
     def data_spec(self) -> DataSpec:
-        """What the batches are drawn from."""
+        """The source of the batches."""
         inputs = self.data.inputs
         path = self._folder / inputs if inputs not in ("gaussian", "digits") else None
-        return DataSpec(inputs, self.data.targets, self.data.batch, path, self.data.inputs_sha256)
+        keys = Keys(self.data.inputs_key, self.data.labels)
+        return DataSpec(inputs, self.data.targets, self.data.batch, path, self.data.inputs_sha256, keys)
 
 
 def placed(sweep: Sweep, folder: Path) -> Sweep:
-    """The same sweep, its data file looked up in `folder`."""
+    """The same sweep with its relative paths starting from `folder`."""
     moved = sweep.model_copy()
     moved._folder = folder
     return moved
 
 
 def located(sweep: Sweep, places: Mapping[str, str]) -> Sweep:
-    """The same sweep, with where some of its keys stand in the file."""
+    """The same sweep, with the places of some of its keys in the file: `figures[0]` → `depth.yaml:3:10`."""
     sweep = sweep.model_copy()
     sweep._places = places
     return sweep
 
 
 def plain(sweep: Sweep) -> dict:
-    """The sweep as a config writes it, every default written out."""
+    """The sweep as a config writes it, with every default written out."""
     return {
         "name": sweep.name,
         "network": _plain_axes(sweep.network),
@@ -233,6 +292,7 @@ def plain(sweep: Sweep) -> dict:
         "data": sweep.data.model_dump(),
         **{key: getattr(sweep, key) for key in ("cost", "replicates", "seed", "dtype")},
         "record_layers": list(layers) if isinstance(layers := sweep.record_layers, tuple) else layers or "all",
+        "training": training_models.plain(sweep.training),
         "thresholds": sweep.thresholds.model_dump(),
         "experiment": sweep.experiment,
         "figures": None if sweep.figures is None else list(sweep.figures),

@@ -1,4 +1,4 @@
-"""From a file, or a dict, and overrides to a checked sweep; every problem with its place in the file."""
+"""From a file or a dict, with overrides, to a checked sweep; every problem with its place in the file."""
 
 import os
 import re
@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from harness import yaml_positions
+from harness.base.errors import ConfigError
+from harness.base.messages import Path, Problem, shown, where
+from harness.config import yaml_positions
 from harness.config.checks import MANY, actual, checked
 from harness.config.models import Sweep, located
-from harness.errors import ConfigError
-from harness.problems import Path, Problem, shown, where
 
 _KEY = re.compile(r"[^.\[\]=\s]+(\[[0-9]{1,6}\]|\.[^.\[\]=\s]+)*")
 
 
 @dataclass(frozen=True, order=True)
 class _Mark:
-    """A place a message begins with, and its rank among all places."""
+    """The place that a message begins with, and its rank in the order of the messages."""
 
     rank: tuple[int, int, int]
     label: str
@@ -28,16 +28,16 @@ class _Mark:
 
 @dataclass
 class _Source:
-    """What was written, and where each key and value of it stands."""
+    """A config as written, with the places of its keys and values."""
 
     data: Any
-    label: str = ""  # of the whole
+    label: str = ""  # of the whole, such as the file's name
     values: dict[Path, _Mark] = field(default_factory=dict)
     keys: dict[Path, _Mark] = field(default_factory=dict)
     problems: list[tuple[_Mark, str]] = field(default_factory=list)
 
     def mark(self, problem: Problem) -> _Mark:
-        """Of the value, or the key, or else of the nearest thing around it."""
+        """The place of a problem: that of its value or key, or else of the nearest key around it."""
         path = problem.path
         if path in self.values and not problem.at_key:
             return self.values[path]
@@ -46,9 +46,13 @@ class _Source:
         return self.keys.get(path) or self.values.get(path) or _Mark((0, 0, 0), self.label)
 
 
-def read(given: str | os.PathLike | Mapping[str, Any], overrides: Sequence[str] = (), replicates: int | None = None,
-         allow_large: bool = False) -> Sweep:  # fmt: skip
-    """The sweep a file, or a dict, describes. Raises ConfigError with every problem."""
+def read(
+    given: str | os.PathLike | Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    replicates: int | None = None,
+    allow_large: bool = False,
+) -> Sweep:
+    """The sweep that a file or a dict describes. Raises ConfigError with every problem."""
     if not isinstance(given, str | os.PathLike | Mapping):
         raise ConfigError(f"{shown(given)} is no config; give the path of a YAML file, or a dict with its keys")
     if isinstance(overrides, str):
@@ -59,23 +63,35 @@ def read(given: str | os.PathLike | Mapping[str, Any], overrides: Sequence[str] 
         overrides = [*overrides, f"replicates={replicates}"]
     if isinstance(given, Mapping):
         return from_mapping(given, overrides=overrides, allow_large=allow_large)
-    return load(FilePath(given), overrides, allow_large)
+    return read_file(FilePath(given), overrides, allow_large)
 
 
-def load(path: str | FilePath, overrides: Sequence[str] = (), allow_large: bool = False, *,
-         folder: FilePath | None = None, read_data: bool = True) -> Sweep:  # fmt: skip
-    """The sweep a YAML file describes, after overrides such as `network.width=64`.
+def read_file(
+    path: str | FilePath,
+    overrides: Sequence[str] = (),
+    allow_large: bool = False,
+    *,
+    folder: FilePath | None = None,
+    read_data: bool = True,
+) -> Sweep:
+    """The sweep that a YAML file describes, after overrides such as `network.width=64`.
 
-    `folder`: where a relative data path begins; by default the file's own. `read_data=False` does not look at the data
-    file, for a config as run, which records what follows from it. Raises ConfigError with every problem.
+    Relative data paths start from `folder`, by default that of the file. `read_data=False` does not open the data file;
+    it is for a config as run, which records what follows from the data. Raises ConfigError with every problem.
     """
     source = _document(_content(FilePath(path)), str(path))
+    if isinstance(source.data, dict):
+        source.data.setdefault("name", FilePath(path).stem)
     return _sweep(source, overrides, FilePath(path).parent if folder is None else folder, allow_large, read_data)
 
 
-def from_mapping(mapping: Mapping[str, Any], folder: FilePath = FilePath("."), overrides: Sequence[str] = (),
-                 allow_large: bool = False) -> Sweep:  # fmt: skip
-    """The sweep a dict describes, checked as a file would be. Raises ConfigError with every problem."""
+def from_mapping(
+    mapping: Mapping[str, Any],
+    folder: FilePath = FilePath("."),
+    overrides: Sequence[str] = (),
+    allow_large: bool = False,
+) -> Sweep:
+    """The sweep that a dict describes, checked as a file is. Raises ConfigError with every problem."""
     return _sweep(_Source(_plain(mapping)), overrides, FilePath(folder), allow_large, True)
 
 
@@ -87,19 +103,25 @@ def _sweep(source: _Source, overrides: Sequence[str], folder: FilePath, allow_la
         _override(source, override, rank)
     sweep, problems = checked(source.data, folder, allow_large, read_data)
     lines = _lines(source, problems)
-    if lines:
+    if sweep is None or lines:
         raise ConfigError(*lines)
-    return located(sweep, {where(path): mark.label for path, mark in source.values.items()
-                           if path and path[0] in ("experiment", "figures")})  # fmt: skip
+    return located(
+        sweep,
+        {
+            where(path): mark.label
+            for path, mark in source.values.items()
+            if path and path[0] in ("experiment", "figures")
+        },
+    )
 
 
 def _lines(source: _Source, problems: Sequence[Problem]) -> list[str]:
-    """One line a problem, in the order of the file."""
+    """A line for each problem, in the order of the file."""
     found = list(source.problems)
     for problem in problems:
         path = problem.path if problem.at_key else actual(problem.path, source.data)
-        placed = Problem(path, problem.text, problem.at_key)
-        found.append((source.mark(placed), str(placed)))
+        problem = Problem(path, problem.text, problem.at_key)
+        found.append((source.mark(problem), str(problem)))
     ordered = sorted(found, key=lambda entry: entry[0])
     lines = list(dict.fromkeys(f"{mark.label}: {text}" if mark.label else text for mark, text in ordered))
     return lines if len(lines) <= MANY else [*lines[:MANY], f"… and {len(lines) - MANY} more"]
@@ -110,6 +132,8 @@ def _lines(source: _Source, problems: Sequence[Problem]) -> list[str]:
 
 def _content(path: FilePath) -> bytes:
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise ValueError("not a file")  # a pipe without a writer would be waited for
         with path.open("rb") as file:
             return file.read(yaml_positions.MAX_BYTES + 1)
     except (OSError, ValueError) as error:
@@ -123,8 +147,10 @@ def _document(content: bytes, name: str) -> _Source:
     def marks(places: Mapping[Path, tuple[int, int]]) -> dict[Path, _Mark]:
         return {path: _Mark((0, *place), f"{name}:{place[0]}:{place[1]}") for path, place in places.items()}
 
-    faults = [(_Mark((0, f.line, f.column), f"{name}:{f.line}:{f.column}"), str(Problem(f.path, f.text)))
-              for f in document.faults]  # fmt: skip
+    faults = [
+        (_Mark((0, f.line, f.column), f"{name}:{f.line}:{f.column}"), str(Problem(f.path, f.text)))
+        for f in document.faults
+    ]
     source = _Source(document.data, name, marks(document.values), marks(document.keys), faults)
     if not document.readable:
         raise ConfigError(*_lines(source, []))
@@ -135,7 +161,7 @@ def _document(content: bytes, name: str) -> _Source:
 
 
 def _override(source: _Source, override: str, rank: int) -> None:
-    """Puts the value of `network.width=64` in place; what is wrong with it is noted like any problem."""
+    """Apply an override such as `network.width=64`; its problems are recorded with the others."""
     mark = _Mark((1, rank, 0), f"--set {override if override.isprintable() else ascii(override)}"[:200])
     key, equals, value = override.partition("=")
     if not equals or not _KEY.fullmatch(key):
@@ -146,10 +172,11 @@ def _override(source: _Source, override: str, rank: int) -> None:
         source.problems += [(mark, f"{key}: {fault.text}") for fault in document.faults]
         return
     path = tuple(int(part) if bracket else part for bracket, part in re.findall(r"(\[)?([^.\[\]]+)", key))
-    _put(source, path, document.data if document else None, mark)
+    _set(source, path, document.data if document else None, mark)
 
 
-def _put(source: _Source, path: Path, value: object, mark: _Mark) -> None:
+def _set(source: _Source, path: Path, value: object, mark: _Mark) -> None:
+    """Set the value at a path, and record the override as the place of what it sets."""
     container = source.data
     for depth, part in enumerate(path[:-1], start=1):
         if isinstance(container, dict) and isinstance(part, str) and part not in container:
@@ -182,7 +209,7 @@ def _refuse(source: _Source, path: Path, mark: _Mark) -> None:
 
 
 def _plain(value: object, depth: int = 0) -> object:
-    """Tuples, arrays, numpy's scalars and paths as YAML would have them."""
+    """Tuples, arrays, numpy's scalars and paths as YAML would give them."""
     if depth > yaml_positions.MAX_DEPTH:
         raise ConfigError(f"nested more than {yaml_positions.MAX_DEPTH} deep")
     if isinstance(value, Mapping):

@@ -1,22 +1,29 @@
 """Finite width: the law of ln ratio² of one layer, where ratio = ‖out‖/‖in‖ of one sample.
 
-Forward, and backward from a start that knows nothing of the weights, the law is the same; layers are independent, so
-after L of them ln‖·‖² is near normal with L times the mean and the variance. Zero biases, or biases whose sign is a
-fair coin's: a ReLU unit is then on with probability ½, whatever its input. Means and variances are in nats. Functions
-raise DomainError for a layer of no units, and for weights of 0.
+The law is the same forward, and backward from a gradient that is independent of the weights. Layers are independent, so
+after L of them ln ‖·‖² is nearly normal, with L times the mean and the variance. Biases are zero or of symmetric law: a
+ReLU unit is then active with probability ½ for any input. Means and variances are in nats. Functions raise DomainError
+for a layer without units, and for weights of 0.
 """
 
 from dataclasses import dataclass
 from math import log, pi, sqrt
 
 import numpy as np
-from scipy.special import digamma, gammaln, polygamma
+from scipy.special import digamma, polygamma
 
-from harness.errors import DomainError
-
-Array = np.ndarray
+from harness.base.arrays import Array
+from harness.base.errors import DomainError
+from harness.base.quadrature import graded
+from harness.networks.activations import Activation
+from harness.networks.inits import active_units
 
 LN10 = log(10)
+# The trapezoidal rule over y = ln E − ln X below: the density's characteristic function is at most that of ln E,
+# |Γ(1 + iω)| ~ e^(−π|ω|/2), so a step h leaves an error of e^(−π²/h), here 1e-21.
+STEP = 0.2
+BLOCK = 600  # steps taken at a time, until the density is nothing; the first block holds every law's middle
+NEGLIGIBLE = 1e-17  # of a density or a weight whose sum is 1
 
 
 @dataclass(frozen=True)
@@ -33,26 +40,26 @@ class Law:
 
 
 def gaussian_relu(width: int, sigma_w: float) -> Law:
-    """ReLU, W ~ N(0, σ_w²/width), width units in and out; exact, given that a unit is on at all.
+    """ReLU, W ~ N(0, σ_w²/width), width units in and out; exact, given that a unit is active.
 
     ratio² = (σ_w²/n)·χ²_K with K ~ Binomial(n, ½) given K ≥ 1:
     mean = ln(2σ_w²/n) + E ψ(K/2), variance = E ψ₁(K/2) + Var ψ(K/2); for large n (ln(σ_w²/2) − 5/2n, 5/n).
     Source: Hanin & Nica 2020, proposition 2, for the product's law.
     """
     _require(width, sigma_w)
-    on, share = _units_on(width)
+    on, share = active_units(width)
     mean, variance = _mixture(share, digamma(on / 2), polygamma(1, on / 2))
     return Law(2 * log(sigma_w) + log(2 / width) + mean, variance)
 
 
 def orthogonal_relu(width: int, gain: float = 1.0) -> Law:
-    """ReLU, W = gain times a square matrix distributed by Haar measure; exact, given that a unit is on at all.
+    """ReLU, W = gain times a square matrix distributed by Haar measure; exact, given that a unit is active.
 
-    ratio² = gain²·Beta(K/2, (n − K)/2) with K as for `gaussian_relu`: W carries a vector to a uniform direction, and K
-    of its n coordinates are kept. Without the condition its relative variance is 3/(n + 2).
+    ratio² = gain²·Beta(K/2, (n − K)/2) with K as for `gaussian_relu`: W maps a vector to a uniform direction, and K
+    of its n coordinates are kept. Without the condition the relative variance is 3/(n + 2).
     """
     _require(width, gain)
-    on, share = _units_on(width)
+    on, share = active_units(width)
     mean, variance = _mixture(share, digamma(on / 2), polygamma(1, on / 2))
     return Law(2 * log(gain) + mean - float(digamma(width / 2)), variance - float(polygamma(1, width / 2)))
 
@@ -63,39 +70,78 @@ def gaussian_linear(width: int, sigma_w: float) -> Law:
     return Law(2 * log(sigma_w) + log(2 / width) + float(digamma(width / 2)), float(polygamma(1, width / 2)))
 
 
-def straight_law(below: float, above: float, width: int, fan_out: int, orthogonal: bool) -> Law:
-    """Backward through one layer of base weights (width, fan_out), of unit variance or orthonormal, and then straight
-    slopes, `above` or `below` with probability ½ each; a gain adds 2·ln gain to the mean.
+def homogeneous_law(below: float, above: float, width: int, fan_out: int, orthogonal: bool) -> Law:
+    """Backward through one layer: base weights (width, fan_out), then φ' of `above` or `below` with probability ½.
 
-    Exact for ReLU and linear as above, for other slopes under Gaussian weights; under orthogonal ones to leading order
-    in 1/width.
+    Base weights have unit variance or are orthonormal; a gain adds 2·ln gain to the mean. Exact. The direction of a
+    Gaussian vector is uniform and independent of its length, so for orthogonal weights what ln χ² of the length adds to
+    mean and variance is subtracted. For two slopes that gives E ln(b² + (a² − b²)·B), B ~ Beta(K/2, (n − K)/2),
+    K ~ Binomial(n, ½).
     """
-    larger = max(width, fan_out)
-    if below == above or below == 0:
-        on, share = _units_on(width) if below == 0 else (np.array([width]), np.ones(1))
+    if below == 0 or abs(below) == abs(above):
+        on, share = active_units(width) if below == 0 else (np.array([width]), np.ones(1))
         mean, variance = _mixture(share, digamma(on / 2), polygamma(1, on / 2))
-        mean += 2 * log(above)
-        if orthogonal:
-            return Law(mean - float(digamma(larger / 2)), variance - float(polygamma(1, larger / 2)))
-        return Law(mean + log(2), variance)
+        mean += 2 * log(abs(above))
+    else:
+        law = _gaussian_sum(np.square([below, above]), np.full(2, 0.5), width)
+        mean, variance = law.mean - log(2), law.variance
     if not orthogonal:
-        return _gaussian_sum(np.square([below, above]), width)
-    second = (below**2 + above**2) / 2
-    kappa = 3 * (below**4 + above**4) / 2 / second**2 - 1 - 2 * width / larger
-    return Law(log(second * width / larger) - kappa / (2 * width), kappa / width)
+        return Law(mean + log(2), variance)
+    half = max(width, fan_out) / 2
+    return Law(mean - float(digamma(half)), max(variance - float(polygamma(1, half)), 0.0))  # less than 0 by rounding
 
 
-def _gaussian_sum(factors: Array, width: int) -> Law:
-    """Mean and variance of ln Σ a_i g_i² over `width` terms, g_i standard normal, a_i one of two factors by a coin.
+def bounded_weights(below: float, above: float, width: int, fan_out: int, excess: float) -> Law:
+    """What mean and variance of `homogeneous_law` gain by weights of an excess kurtosis, to leading order."""
+    fourth = 2 * (below**4 + above**4) / (below**2 + above**2) ** 2
+    variance = float(excess_kappa(np.array(fourth), fan_out, excess)) / width
+    return Law(-variance / 2, variance)
 
-    With E exponential of mean 1 and t = e^y, P(E/X > t) is the sum's Laplace transform, so y = ln E − ln X has the
-    density −d/dy of it; ln E has mean −γ and variance π²/6. The trapezoidal rule converges geometrically.
+
+def excess_kappa(fourth: Array, fan_out: Array | float, excess: Array | float) -> Array:
+    """What weights of an excess kurtosis add to κ (theory/expansion.py); `fourth` is E[φ'⁴]/E[φ'²]².
+
+    κ is smaller for uniform weights (excess −6/5) and those of a truncated normal. Given δ = ∂C/∂z of the layer above,
+    a sum of its fan_out entries over weights has the excess kurtosis excess·Σδ⁴/(Σδ²)², and that ratio is about
+    3·E[φ'⁴]/E[φ'²]²/(fan_out + 2), at most 1.
     """
-    y = np.arange(-45.0, 90.0, 0.02) - log(width * factors.mean())
-    t = np.exp(y)[:, None] * factors
-    one = ((1 + 2 * t) ** -0.5).mean(axis=1)
-    density = width * one ** (width - 1) * (t * (1 + 2 * t) ** -1.5).mean(axis=1)
-    density /= density.sum()
+    return excess * fourth * np.minimum(3 * fourth / (fan_out + 2), 1)
+
+
+def activation_law(activation: Activation, q: float, width: int, sigma_w: float) -> Law:
+    """Backward through one layer of z ~ N(0, q) and W ~ N(0, σ_w²/width): ratio² = (σ_w²/n) Σ g_i² φ'(z_i)².
+
+    Exact given q, for an input of the way back that is independent of the layer, and given that some slope is not 0
+    (in float64). Where most units are saturated the few that are not decide: the law is then far from its expansion
+    in 1/width. For ReLU it is `gaussian_relu`.
+    """
+    _require(width, sigma_w)
+    deviation = sqrt(q)
+    g, weight = graded((0.0, *(kink / deviation for kink in activation.kinks)), 1 / max(deviation, 1.0), 12)
+    factors, weight = np.square(1.0 * activation.slope(deviation * g)), weight / weight.sum()
+    known = weight > NEGLIGIBLE
+    law = _gaussian_sum(factors[known], weight[known], width)
+    return Law(law.mean + 2 * log(sigma_w) - log(width), law.variance)
+
+
+def _gaussian_sum(factors: Array, weight: Array, width: int) -> Law:
+    """Mean and variance of ln X, X = Σ a_i g_i² over `width` terms, g_i standard normal, given that X > 0.
+
+    The a_i are independent draws from `factors` with probabilities `weight`. With E exponential of mean 1 and t = e^y,
+    P(E/X > t) is the sum's Laplace transform, so y = ln E − ln X has the density −d/dy of it; ln E has mean −γ and
+    variance π²/6.
+    """
+    with np.errstate(divide="ignore"):
+        ln_factors = np.log(factors)
+    start = -45.0 - log(width * float(weight @ factors))
+    densities: list[Array] = []
+    while not densities or densities[-1][-1] > NEGLIGIBLE:
+        y = start + STEP * (len(densities) * BLOCK + np.arange(BLOCK))
+        t = np.exp(np.minimum(y[:, None] + ln_factors, 300))  # beyond, what it adds is nothing
+        one = (1 + 2 * t) ** -0.5 @ weight
+        densities.append(width * one ** (width - 1) * ((t * (1 + 2 * t) ** -1.5) @ weight))
+    density = np.concatenate(densities) / np.sum(densities)
+    y = start + STEP * np.arange(len(density))
     mean = float(density @ y)
     return Law(-np.euler_gamma - mean, float(density @ np.square(y - mean)) - pi**2 / 6)
 
@@ -113,14 +159,6 @@ def lyapunov_exponents(width: int, sigma_w: float) -> Array:
 def _require(width: int, sigma_w: float) -> None:
     if width < 1 or not sigma_w > 0:
         raise DomainError(f"width {width}, weights of σ_w = {sigma_w:g}: use a width of 1 or more, and σ_w above 0")
-
-
-def _units_on(width: int) -> tuple[Array, Array]:
-    """K = 1 … width and its probabilities, Binomial(width, ½) given K ≥ 1; of a wide layer, within 40 deviations."""
-    reach = int(20 * sqrt(width)) + 1
-    on = np.arange(max(1, width // 2 - reach), min(width, width // 2 + reach) + 1, dtype=float)
-    share = np.exp(gammaln(width + 1) - gammaln(on + 1) - gammaln(width - on + 1) - width * log(2))
-    return on, share / share.sum()
 
 
 def _mixture(share: Array, means: Array, variances: Array) -> tuple[float, float]:

@@ -1,0 +1,68 @@
+"""Whether saturating makes weights large: growth of the weights when the training cost has fallen to the same value.
+
+Each draw is taken at the learning rate that reaches the cost in the fewest steps.
+"""
+
+import numpy as np
+
+from harness.study.claims import Case, Claim, mean
+
+SENTENCE = "At equal cost an activation that saturates has grown larger weights, because it saturates."
+FIGURES = ("norm_ledger", "layers_over_steps", "update_ratio")
+SWEEPS = {
+    "saturation": (
+        "replicates=6",
+        "training.learning_rate=[0.2, 0.4, 1.6]",
+        "training.steps=300",
+        "training.record.times=3",
+    )
+}
+
+
+def growth(results):
+    """log10 of ‖W‖²/‖W_0‖² where the cost was reached: replicates by activation, NaN where none reached it."""
+    steps = results.steps.astype({"activation": str, "run": str})
+    start = steps[steps["step"] == 0].set_index("run")["log10_norm_weights"]
+    there = steps[steps["reached"].notna() & (steps["status"].astype(str) == "ok")].sort_values("step", kind="stable")
+    first = there.groupby(["activation", "replicate"]).head(1)
+    grown = 2 * (first["log10_norm_weights"].to_numpy() - start.loc[first["run"]].to_numpy())
+    table = first.assign(grown=grown).pivot(index="replicate", columns="activation", values="grown")
+    return table.reindex(sorted(steps["replicate"].unique())).reindex(columns=sorted(steps["activation"].unique()))
+
+
+def more(one, other, **band):
+    """Differences in growth, paired by draw."""
+
+    def cases(results):
+        table = growth(results)
+        if {one, other} <= set(table):
+            yield Case(f"{one} − {other}", (table[one] - table[other]).to_numpy(), **band)
+
+    return cases
+
+
+def owed_to_saturating(results):
+    """The share of sigmoid's growth beyond ReLU's that is left when its slope at 0 is 1 and its mean 0."""
+    table = growth(results)
+    if {"relu", "sigmoid", "centred_sigmoid"} <= set(table):
+        left = (table["centred_sigmoid"] - table["relu"]) / (table["sigmoid"] - table["relu"])
+        yield Case("centred_sigmoid, beside sigmoid", np.asarray(left), at_least=0.5)
+
+
+CLAIMS = (
+    Claim(
+        "sigmoid_grows_weights",
+        "Sigmoid has grown larger weights than ReLU.",
+        "log10 of ‖W‖²/‖W₀‖² at equal cost, sigmoid − relu, paired",
+        mean,
+        more("sigmoid", "relu", at_least=0),
+    ),
+    Claim(
+        "because_it_saturates",
+        "The story says that this growth is due to its saturating: with slope 1 and mean 0 over half of it is left.",
+        "share of the growth beyond ReLU's that is left",
+        mean,
+        owed_to_saturating,
+        often_said=True,
+    ),
+)

@@ -1,0 +1,50 @@
+"""Normalisation of arrays that carry an exponent: without epsilon, z_hat does not depend on the exponent of z."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.base.arrays import Array
+from harness.base.scaled import Scaled, any_of, shifted
+from harness.networks.remedies import normalisations
+from harness.networks.remedies.normalisations import Normalisation
+
+# Exponent of z below which epsilon alone is s² to the last bit, for any epsilon above 1e-16 of the format's rounding.
+NEGLIGIBLE = {np.dtype(np.float64): -400, np.dtype(np.float32): -40}
+
+
+@dataclass(frozen=True)
+class Normalised:
+    """z_hat, and what the backward pass needs: z_hat as ordinary numbers, and 1/s = inverse · 2^−exponent."""
+
+    z_hat: Scaled
+    values: Array  # (…, batch, width)
+    inverse: Array  # (…, 1, width) or (…, batch, 1); 0 where s is 0
+    exponent: Array  # (…)
+
+    @property
+    def undefined(self) -> Array:
+        """Where s is 0, the shape of `inverse`."""
+        return self.inverse == 0
+
+
+def normalise(normalisation: Normalisation, z: Scaled) -> Normalised:
+    """z_hat of (…, batch, width)."""
+    exponent = z.exponent
+    epsilon = np.zeros((1,) * z.mantissa.ndim, z.mantissa.dtype)
+    if normalisation.epsilon:
+        exponent = np.maximum(z.exponent, NEGLIGIBLE[z.mantissa.dtype])
+        epsilon = np.ldexp(normalisation.epsilon, -2 * exponent).astype(z.mantissa.dtype)[..., None, None]
+    values, inverse = normalisations.forward(normalisation, z.mantissa, epsilon)
+    below = z.exponent - exponent
+    if not any_of(below):
+        return Normalised(Scaled(values, below), values, inverse, exponent)
+    return Normalised(Scaled(values.copy(), below).normalised(), shifted(values, below), inverse, exponent)
+
+
+def through_normalisation(normalisation: Normalisation, grad: Scaled, at: Normalised) -> Scaled:
+    """∂C/∂z from ∂C/∂z_hat, normalised."""
+    below = normalisations.backward(normalisation, grad.mantissa, at.values, at.inverse)
+    return Scaled(below, grad.exponent - at.exponent).normalised()

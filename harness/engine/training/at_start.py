@@ -1,0 +1,108 @@
+"""Training runs, those of one shape that are trained side by side, and their networks at the start."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.base.arrays import Array
+from harness.base.scaled import Scaled
+from harness.networks.activations import ACTIVATIONS, Activation
+from harness.networks.draws import draw_parameters
+from harness.networks.spec import NetworkSpec, activation_of
+from harness.networks.training.recipe import Recipe
+
+TOGETHER_BYTES = 2**24  # of the weights, moments and layers of the runs that are trained together
+MOST_TOGETHER = 32  # runs; numpy's calls are then a small part of a step
+MOMENTS = {"sgd": 0, "momentum": 1, "adam": 2}  # arrays beside the weights
+
+
+@dataclass(frozen=True)
+class Run:
+    """One network, drawn once, trained by one recipe."""
+
+    spec: NetworkSpec
+    replicate: int
+    recipe: Recipe
+
+    @property
+    def key(self) -> str:
+        """The column `run`: the key of the network and that of the recipe."""
+        return f"{self.spec.network(self.replicate)}-{self.recipe.key}"
+
+    @property
+    def shape(self) -> tuple[Hashable, ...]:
+        """What runs that are trained side by side have in common."""
+        spec, recipe = self.spec, self.recipe
+        fans = tuple(spec.fans(k) for k in range(spec.depth))
+        return fans, spec.activation, spec.output, recipe.optimiser, recipe.batch
+
+    @property
+    def activations(self) -> list[Activation]:
+        """The activation of each layer."""
+        hidden = activation_of(self.spec.activation)
+        last = hidden if self.spec.output == "activation" else ACTIVATIONS[self.spec.output]()
+        return [hidden] * (self.spec.depth - 1) + [last]
+
+    def bytes(self, dtype: np.dtype) -> int:
+        """Bytes of weights, gradients and moments, and of the layers of one minibatch."""
+        fans = [self.spec.fans(k) for k in range(self.spec.depth)]
+        weights = (2 + MOMENTS.get(self.recipe.optimiser.name, 2)) * sum(i * o for i, o in fans)
+        layers = 4 * self.recipe.batch * sum(o for _, o in fans)
+        return (weights + layers) * dtype.itemsize
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The weights and biases of runs of one shape. The arrays change as the runs are trained."""
+
+    layers: list[Array]  # W[k] with b[k] as its last row, (runs, 1, fan_in + 1, fan_out): one update serves both
+
+    def __getitem__(self, runs: slice | Array) -> Stack:
+        """Some of the runs."""
+        return Stack([layer[runs] for layer in self.layers])
+
+    @property
+    def weights(self) -> list[Array]:
+        """W[k], (runs, 1, fan_in, fan_out), as views."""
+        return [layer[..., :-1, :] for layer in self.layers]
+
+    @property
+    def biases(self) -> list[Array]:
+        """b[k], (runs, 1, 1, fan_out), as views."""
+        return [layer[..., -1:, :] for layer in self.layers]
+
+    def scaled_biases(self) -> list[Scaled]:
+        """Copies of the biases, which may be normalised."""
+        return [Scaled(b.copy(), np.zeros(b.shape[:2], dtype=np.int64)) for b in self.biases]
+
+    def squares(self) -> tuple[Array, Array]:
+        """‖W[k]‖² and ‖b[k]‖², each (runs, depth), float64."""
+        both = [[np.square(p.astype(np.float64)).sum(axis=(1, 2, 3)) for p in ps] for ps in (self.weights, self.biases)]
+        return np.stack(both[0], axis=-1), np.stack(both[1], axis=-1)
+
+
+def runs_of(specs: Iterable[NetworkSpec], replicates: Iterable[int], recipes: Sequence[Recipe]) -> list[Run]:
+    """Every network trained by every recipe: by network, replicate and recipe."""
+    replicates = list(replicates)
+    return [Run(spec, replicate, recipe) for spec in specs for replicate in replicates for recipe in recipes]
+
+
+def trained_together(runs: Sequence[Run], dtype: np.dtype) -> Iterator[list[Run]]:
+    """The runs in parts of one shape that fit into the cache. No result depends on how they are parted."""
+    alike: dict[tuple, list[Run]] = {}
+    for run in runs:
+        alike.setdefault(run.shape, []).append(run)
+    for members in alike.values():
+        size = min(MOST_TOGETHER, max(2, TOGETHER_BYTES // members[0].bytes(dtype)))
+        for first in range(0, len(members), size):
+            yield members[first : first + size]
+
+
+def drawn(runs: Sequence[Run], seed: int, dtype: np.dtype) -> Stack:
+    """The weights and biases of runs of one shape before the first step."""
+    parameters = [draw_parameters(run.spec, seed, run.replicate) for run in runs]
+    layers = [[np.vstack(both) for both in zip(*of_run, strict=True)] for of_run in parameters]
+    return Stack([np.stack(of_layer)[:, None].astype(dtype) for of_layer in zip(*layers, strict=True)])

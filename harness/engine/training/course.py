@@ -1,0 +1,183 @@
+"""The course of training: what is recorded of runs of one shape, at the recorded steps and where a cost is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from harness.base.arrays import Array
+from harness.base.scaled import Scaled, base_alone, scaled
+from harness.engine.equations import cost_gradient, layer_forward
+from harness.engine.training.at_start import Run, Stack, drawn
+from harness.engine.training.loop import Step, Trained, unscaled
+from harness.engine.training.unit_lives import UnitLives
+from harness.engine.walk import measures_together, walk_together
+from harness.networks.activations import SATURATED, Activation
+from harness.networks.training.recipe import Training
+from harness.networks.training.split import PARTS, Rows, Split, minibatches
+
+ON_SCHEDULE = np.nan  # the cost that a snapshot is taken for, where it is taken for its step
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What is recorded of some runs after a step. Columns of `networks` are (runs,), of `layers` (runs, depth)."""
+
+    runs: Array  # indices of the runs
+    step: int
+    reached: float  # the cost that these runs have reached, or ON_SCHEDULE
+    networks: dict[str, Array]
+    layers: dict[str, Array]
+    diverged: Array  # the step at which each left the number format, 0 for none
+
+
+def course(
+    runs: Sequence[Run],
+    splits: Mapping[int, Split],
+    training: Training,
+    seed: int,
+    dtype: np.dtype,
+    cost: str,
+    saturated_below: float = SATURATED,
+) -> Iterator[Snapshot]:
+    """Train runs of one shape and record them. `splits` has the data of each replicate."""
+    trained = Trained(runs, drawn(runs, seed, dtype), cost)
+    recorder = _Recorder(trained, splits, saturated_below)
+    yield recorder.snapshot(0, None)
+    scheduled, watch = set(training.recorded), CostWatch(training, runs)
+    for step, (x, y) in enumerate(islice(_data(runs, splits, seed), training.steps), start=1):
+        taken = trained.step(x, y, count_frozen=bool(training.reached) or step in scheduled)
+        recorder.clipped += taken.clipped
+        for reached, those in watch.reached(taken.log10_cost, trained.diverged == 0):
+            yield recorder.snapshot(step, taken, those, reached)
+        if step in scheduled:
+            yield recorder.snapshot(step, taken)
+            recorder.clipped[:], recorder.steps_since = 0, step
+
+
+def retrained(run: Run, split: Split, steps: int, seed: int, dtype: np.dtype, cost: str) -> Stack:
+    """The network of one run after some steps, trained again from the start."""
+    trained = Trained([run], drawn([run], seed, dtype), cost)
+    for x, y in islice(_data([run], {run.replicate: split}, seed), steps):
+        trained.step(x, y)
+    return trained.stack
+
+
+def _data(runs: Sequence[Run], splits: Mapping[int, Split], seed: int) -> Iterator[tuple[Array, Array]]:
+    """The minibatch of every run, step by step: inputs (runs, batch, input_width) and targets."""
+    batch = runs[0].recipe.batch
+    rows = {i: minibatches(seed, len(split.train.inputs), batch, i) for i, split in splits.items()}
+    while True:
+        found = {i: splits[i].train[next(of_replicate)] for i, of_replicate in rows.items()}
+        batches = [found[run.replicate] for run in runs]
+        yield np.stack([batch.inputs for batch in batches]), np.stack([batch.targets for batch in batches])
+
+
+class CostWatch:
+    """Watches for the first step at which the cost has fallen to each of some values.
+
+    The cost is the mean over the minibatches of the last epoch, or of all steps so far while there are fewer.
+    """
+
+    def __init__(self, training: Training, runs: Sequence[Run]) -> None:
+        self.values = training.reached
+        epoch = max(1, training.train // runs[0].recipe.batch)
+        self.last, self.total, self.count = np.zeros((epoch, len(runs))), np.zeros(len(runs)), 0
+        self.waiting = np.ones((len(self.values), len(runs)), dtype=bool)
+
+    def reached(self, log10_cost: Array, alive: Array) -> Iterator[tuple[float, Array]]:
+        """The values that runs reach with this minibatch, with the indices of those runs."""
+        if not self.values:
+            return
+        place = self.count % len(self.last)
+        cost = np.where(alive, 10.0 ** np.minimum(log10_cost, 300), 0)
+        self.total += cost - self.last[place]
+        self.last[place] = cost
+        self.count += 1
+        mean = self.total / min(self.count, len(self.last))
+        for value, waiting in zip(self.values, self.waiting, strict=True):
+            those = waiting & alive & (mean <= value)
+            waiting &= ~those
+            if those.any():
+                yield value, np.nonzero(those)[0]
+
+
+class _Recorder:
+    """Takes snapshots of runs while they are trained."""
+
+    def __init__(self, trained: Trained, splits: Mapping[int, Split], saturated_below: float) -> None:
+        self.trained, self.splits, self.saturated_below = trained, splits, saturated_below
+        count, depth = len(trained.runs), trained.runs[0].spec.depth
+        self.lives = UnitLives(count, depth)
+        self.clipped, self.steps_since = np.zeros(count), 0
+
+    def snapshot(
+        self, step: int, taken: Step | None, those: Array | None = None, reached: float = ON_SCHEDULE
+    ) -> Snapshot:
+        """Of these runs, or of all, after a step. `taken` is that step; there is none at the start."""
+        those = np.arange(len(self.trained.runs)) if those is None else those
+        with np.errstate(all="ignore"):
+            layers = self._measured(those)
+            networks = self._evaluated(those)
+            self._add_step(step, taken, those, networks, layers)
+        return Snapshot(those, step, reached, networks, layers, self.trained.diverged[those].copy())
+
+    def _measured(self, those: Array) -> dict[str, Array]:
+        """Every measure of `layers`, on the probe."""
+        trained, stack = self.trained, self.trained.stack[those]
+        probes = [self.splits[trained.runs[i].replicate].probe for i in those]
+        x, y = (scaled(np.stack([getattr(probe, name) for probe in probes])[:, None]) for name in ("inputs", "targets"))
+        walked = walk_together(stack.weights, stack.scaled_biases(), x, y, trained.activations, trained.cost)
+        return measures_together(walked, self.saturated_below)
+
+    def _evaluated(self, those: Array) -> dict[str, Array]:
+        """Cost and accuracy on each part of the data; also looks which units are dead on the rows for training."""
+        trained = self.trained
+        columns = {f"{what}_{part}": np.empty(len(those)) for part in PARTS for what in ("log10_cost", "accuracy")}
+        for place, i in enumerate(those):
+            split = self.splits[trained.runs[i].replicate]
+            stack = trained.stack[i : i + 1]
+            for part in PARTS:
+                r, _ = outputs(stack, trained.activations, getattr(split, part))
+                cost, accuracy = fit(r, getattr(split, part), trained.cost)
+                columns[f"log10_cost_{part}"][place], columns[f"accuracy_{part}"][place] = cost, accuracy
+            self.lives.look(i, outputs(stack, trained.activations, split.train)[1])
+        return columns
+
+    def _add_step(self, step: int, taken: Step | None, those: Array, networks: dict, layers: dict) -> None:
+        """Add what the last step did, and the sums since the start."""
+        ledger, stack, shape = self.trained.ledger, self.trained.stack, layers["log10_norm_weights"].shape
+        unknown = np.full(shape, np.nan)
+        networks["log10_grad_norm"] = unknown[:, 0] if taken is None else taken.log10_grad_norm[those]
+        since = step - self.steps_since
+        networks["clipped_share"] = unknown[:, 0] if taken is None else self.clipped[those] / since
+        delta = layers["log10_grad_preactivations"]
+        networks["log10_gradient_gain"] = delta[:, 0] - delta[:, -1]
+        norm = np.log10((10.0 ** (2 * layers["log10_norm_weights"])).sum(axis=1)) / 2
+        networks["log10_norm_weights"] = norm
+        ratio = unknown if taken is None else taken.log10_norm_updates[those] - layers["log10_norm_weights"]
+        layers["log10_update_ratio"] = ratio
+        layers["frozen_fraction"] = unknown if taken is None else taken.frozen[those]
+        layers |= {"moved": ledger.moved(stack)[those], "norm_flow": ledger.flow[those].copy()}
+        layers |= {"norm_step": ledger.size[those].copy(), "balance_residual": ledger.balance_residual(stack)[those]}
+        layers |= {name: getattr(self.lives, name)[those].copy() for name in ("born", "died", "revived")}
+
+
+def outputs(stack: Stack, activations: Sequence[Activation], rows: Rows) -> tuple[Scaled, list[Array | None]]:
+    """r[L] of one run, (rows, output_width), and which units of each layer pass no gradient for any row, (units,)."""
+    r, dead = unscaled(rows.inputs[None, None]), []
+    for W, b, activation in zip(stack.weights, stack.scaled_biases(), activations, strict=True):
+        layer = layer_forward(r, base_alone(W), b.normalised(), activation)
+        dead.append(None if layer.silent is None else layer.silent[0, 0].all(axis=0))
+        r = layer.r
+    return r, dead
+
+
+def fit(r: Scaled, rows: Rows, cost: str) -> tuple[float, float]:
+    """log10 of the cost, and the share of the rows whose largest output is that of their class; NaN without classes."""
+    log10_cost, _ = cost_gradient(r, unscaled(rows.targets[None, None]), cost)
+    right = r.mantissa[0, 0].argmax(axis=-1) == rows.targets.argmax(axis=-1)
+    return float(log10_cost[0, 0]), float(right.mean())

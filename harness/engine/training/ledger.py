@@ -1,0 +1,55 @@
+"""The norm ledger of training: what of ‖W[k]‖² came from the gradient's direction, and what from the steps' size.
+
+    ‖W_T‖² = ‖W_0‖² + Σ 2⟨W, u⟩ + Σ ‖u‖²
+
+holds for the updates u of every optimiser and telescopes over steps, as the factors of a gradient do over layers. Under
+SGD, the sum over a layer with a positively homogeneous activation obeys a conservation law at every learning rate:
+
+    Δ(‖W_k‖² + ‖b_k‖² − ‖W_{k+1}‖²) = Σ (‖u_k‖² + ‖u_bk‖² − ‖u_{k+1}‖²)
+
+because ⟨W_k, ∂C/∂W_k⟩ + ⟨b_k, ∂C/∂b_k⟩ = ⟨W_{k+1}, ∂C/∂W_{k+1}⟩. Source: Du, Hu & Lee 2018, for the gradient flow.
+"""
+
+import numpy as np
+
+from harness.base.arrays import Array
+from harness.engine.training.at_start import Stack
+
+
+class NormLedger:
+    """The sums since the start, of each run and layer, (runs, depth), float64."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.start, self.start_biases = stack.squares()
+        self.first = [W.copy() for W in stack.weights]
+        shape = self.start.shape
+        self.flow, self.size = np.zeros(shape), np.zeros(shape)  # Σ 2⟨W, u⟩ and Σ ‖u‖²
+        self.size_biases = np.zeros(shape)
+
+    def add(self, k: int, layer: Array, update: Array) -> None:
+        """Enter an update of layer k, given its weights and biases before it, (runs, 1, fan_in + 1, fan_out)."""
+        W, u, u_bias = (
+            part[:, 0].reshape(len(part), -1) for part in (layer[..., :-1, :], update[..., :-1, :], update[..., -1:, :])
+        )
+        self.flow[:, k] += 2 * np.vecdot(W, u)
+        self.size[:, k] += np.vecdot(u, u)
+        self.size_biases[:, k] += np.vecdot(u_bias, u_bias)
+
+    def moved(self, stack: Stack) -> Array:
+        """‖W − W_0‖/‖W_0‖, (runs, depth)."""
+        away = [np.square((W - first).astype(np.float64)) for W, first in zip(stack.weights, self.first, strict=True)]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.sqrt(np.stack([a.sum(axis=(1, 2, 3)) for a in away], axis=-1) / self.start)
+
+    def balance_residual(self, stack: Stack) -> Array:
+        """The two sides of the conservation law of layers k and k + 1, their difference over ‖W_k‖², (runs, depth).
+
+        NaN for the last layer.
+        """
+        weights, biases = stack.squares()
+        change = weights - self.start - self.size
+        with_biases = change + biases - self.start_biases - self.size_biases
+        residual = np.full(weights.shape, np.nan)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            residual[:, :-1] = (with_biases[:, :-1] - change[:, 1:]) / weights[:, :-1]
+        return residual

@@ -1,0 +1,192 @@
+"""The tape: rows of a recording in the making, and the hooks that fill them in during the backward pass.
+
+Hooks refer to rows and to the guard, which hold numbers only. A hook that could reach the recorder would keep the graph
+of every recorded step alive.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import Node
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from harness.execution.probe.record import Recording, Row
+from harness.execution.probe.tensors import cosine, dense, log10_norm, log10_of, sample_norms, size_of
+
+T = TypeVar("T")
+
+
+@dataclass
+class Guard:
+    """Calls of the recorder's own code. `on_error` decides what an error in it does; None raises it."""
+
+    on_error: Callable[[Exception], None] | None = None
+    failed: bool = False
+
+    def __call__(self, function: Callable[..., T], *args: object) -> T | None:
+        if self.failed:
+            return None
+        try:
+            return function(*args)
+        except Exception as error:
+            if self.on_error is None:
+                raise
+            self.failed = True
+            self.on_error(error)
+            return None
+
+
+@dataclass
+class Place:
+    """A module that runs now: its name in `named_modules`, and itself."""
+
+    name: str
+    module: nn.Module
+
+
+@dataclass
+class Tape:
+    """Rows so far, the modules that run now, and what is known of tensors: names of parameters, axes of units."""
+
+    model: nn.Module
+    guard: Guard
+    recording: Recording = field(default_factory=Recording)
+    places: list[Place] = field(default_factory=list)
+    quiet: int = 0  # above 0: the recorder's own work, which is not recorded
+    nodes: dict[int, Node] = field(default_factory=dict)  # id of a row -> node of its result
+    module_results: dict[int, list[str]] = field(default_factory=dict)  # id of a node -> modules whose result it made
+    kept: list[Node] = field(default_factory=list)  # so that their ids stay theirs
+    started: dict[int, int] = field(default_factory=dict)  # id of a row -> sequence number of its first node
+    insert_at: int | None = None  # where rows go while a block that was checkpointed runs again
+
+    def __post_init__(self) -> None:
+        self.parameters = {id(p): name for name, p in self.model.named_parameters(remove_duplicate=True)}
+        self.made = WeakTensorKeyDictionary()  # tensors computed from parameters alone -> the parameter's name
+        self.units = WeakTensorKeyDictionary()  # the axis of a tensor's units
+        self.calls: defaultdict[tuple[str, str], int] = defaultdict(int)
+
+    @property
+    def path(self) -> str:
+        return self.places[-1].name if self.places else ""
+
+    def new_row(self, op: str, kind: str) -> Row:
+        """Add a row for a call of an operation in the module that runs now."""
+        key = self.path, op
+        row = Row(self.path, op, kind, self.calls[key])
+        self.calls[key] += 1
+        rows = self.recording.rows
+        rows.insert(len(rows) if self.insert_at is None else self.insert_at, row)
+        if self.insert_at is not None:
+            self.insert_at += 1
+        return row
+
+    def forget(self, name: str) -> int:
+        """Remove the rows of a module and of those inside it. Returns where they were."""
+        rows = self.recording.rows
+        gone = [i for i, row in enumerate(rows) if inside(row.path, name)]
+        for i in reversed(gone):
+            self.nodes.pop(id(rows[i]), None)
+            del rows[i]
+        for key in [key for key in self.calls if inside(key[0], name)]:
+            del self.calls[key]
+        return gone[0] if gone else len(rows)
+
+    def release(self) -> None:
+        """Drop every reference to the graph."""
+        self.nodes.clear()
+        self.started.clear()
+        self.module_results.clear()
+        self.kept.clear()
+
+    def parameter_of(self, tensor: object) -> str:
+        """The name of the parameter that a tensor is or was made of, "" if it is neither."""
+        if not isinstance(tensor, Tensor):
+            return ""
+        found = self.parameters.get(id(tensor)) or self.made.get(tensor)
+        if not found and isinstance(tensor, nn.Parameter) and self.places:  # put in for one forward pass, as FSDP does
+            own = self.places[-1].module._parameters.items()
+            found = next((f"{self.path}.{name}".lstrip(".") for name, p in own if p is tensor), "")
+        return found or ""
+
+    @contextmanager
+    def own_work(self) -> Iterator[None]:
+        """Calls in here are the recorder's and are not recorded."""
+        self.quiet += 1
+        try:
+            with torch._C.DisableTorchFunction():
+                yield
+        finally:
+            self.quiet -= 1
+
+    # Hooks ------------------------------------------------------------------------------------------------------------
+
+    def alias(self, x: Tensor, row: Row, into: str = "grad_argument") -> Tensor:
+        """x as this call alone uses it: its gradient is the call's own share of ∂C/∂x, and goes into `row`."""
+        if not (torch.is_grad_enabled() and x.requires_grad and x.is_floating_point()):
+            return x
+        alias = x.view_as(x)
+        if alias.grad_fn is not None:
+            self.started.setdefault(id(row), alias.grad_fn._sequence_nr())
+        self.on_argument(alias, row, into)
+        if (axis := self.units.get(x)) is not None:
+            self.units[alias] = axis
+        return alias
+
+    def on_argument(self, x: Tensor, row: Row, into: str = "grad_argument") -> None:
+        """Record the gradient of x as that of a row's argument."""
+        guard = self.guard
+        x.register_hook(lambda gradient: guard(_argument_gradient, row, into, gradient))
+
+    def on_result(self, y: Tensor, row: Row) -> None:
+        """Record a row's result now, and its gradient when it comes."""
+        row.result = size_of(y)
+        if not (y.requires_grad and y.grad_fn is not None):
+            return
+        row.has_graph = True
+        self.nodes[id(row)] = y.grad_fn
+        guard, axis = self.guard, self.units.get(y)
+        y.register_hook(lambda gradient: guard(_result_gradient, row, axis, gradient))
+
+    def on_module_result(self, name: str, result: Tensor) -> None:
+        """Remember that a module's result is this tensor."""
+        if result.grad_fn is not None:
+            self.kept.append(result.grad_fn)
+            self.module_results.setdefault(id(result.grad_fn), []).append(name)
+
+
+def inside(path: str, name: str) -> bool:
+    """Whether a module is that of this name or inside of it."""
+    return not name or path == name or path.startswith(f"{name}.")
+
+
+def _argument_gradient(row: Row, into: str, gradient: Tensor) -> None:
+    gradient = dense(gradient)
+    setattr(row, into, size_of(gradient, in_detail=True))
+    if into != "grad_argument":
+        return
+    if row.kind == "recurrent" and gradient.ndim == 3:
+        row.over_time = tuple(map(log10_norm, gradient.unbind(row.time_axis)))
+    if row.sample_norms is not None and (norms := sample_norms(gradient)) is not None:
+        above = torch.from_numpy(row.sample_norms).to(norms.device)
+        if norms.shape == above.shape and bool((alive := above > 0).any()):
+            row.sample_factor = log10_of(float((norms[alive] / above[alive]).median()))
+        row.sample_norms = None
+
+
+def _result_gradient(row: Row, axis: int | None, gradient: Tensor) -> None:
+    gradient = dense(gradient)
+    row.grad_result = size_of(gradient)
+    if row.kind == "weight":
+        row.delta_cosine = cosine(gradient)
+        if axis is not None and gradient.ndim > 1:
+            others = [d for d in range(gradient.ndim) if d != axis % gradient.ndim]
+            row.grad_bias = log10_norm(gradient.sum(others, dtype=torch.float64))
+    if row.kind in ("activation", "attention") and (norms := sample_norms(gradient)) is not None:
+        row.sample_norms = norms.cpu().numpy()

@@ -1,0 +1,104 @@
+"""Sizes of tensors: norms that neither overflow nor underflow, counts of exponents, and cosines between samples."""
+
+from math import inf, log10, nan
+
+import torch
+from torch import Tensor
+
+from harness.base.arrays import Array
+from harness.execution.probe.record import BINS, LOWEST, Size
+
+SAMPLE = 2**14  # entries of which exponents are counted, spread evenly
+SAFE = 2.0**-50, 2.0**40  # largest magnitudes between which squares are summed as they are
+MOST_SAMPLES = 2**12  # rows of a batch of which norms are kept
+
+# The bits of a float: the integer type of its width, bits of the fraction, mask of the exponent, and exponent of 2^-1.
+_BITS = {torch.float32: (torch.int32, 23, 255, 126), torch.bfloat16: (torch.int16, 7, 255, 126)}
+
+
+def dense(tensor: Tensor) -> Tensor:
+    """The numbers of a tensor, detached: those that a sparse one stores, and a complex one's two parts."""
+    values = tensor.detach()
+    if values.layout != torch.strided:
+        values = values.coalesce().values()
+    return torch.view_as_real(values) if values.is_complex() else values
+
+
+def size_of(tensor: Tensor, in_detail: bool = False) -> Size:
+    """Measure a tensor, NaN and infinities included. `in_detail`: count its zeros and its exponents, too."""
+    values = dense(tensor)
+    dtype = str(values.dtype).removeprefix("torch.")
+    if not values.numel():
+        return Size(-inf, -inf, 0, 0, dtype)
+    largest = _largest(values)
+    norm = _log10_norm(values, largest)
+    if not in_detail:
+        return Size(norm, log10_of(largest), values.numel(), 0, dtype)
+    zeros = values.numel() - int(torch.count_nonzero(values))
+    return Size(norm, log10_of(largest), values.numel(), zeros, dtype, _exponents(values))
+
+
+def log10_of(number: float) -> float:
+    """log10, with −inf for zero and NaN for NaN."""
+    return log10(number) if number > 0 else -inf if number == 0 else nan
+
+
+def log10_norm(tensor: Tensor) -> float:
+    """log10 of the Euclidean norm."""
+    values = dense(tensor)
+    return _log10_norm(values, _largest(values)) if values.numel() else -inf
+
+
+def _largest(values: Tensor) -> float:
+    low, high = torch.aminmax(values)
+    return float(torch.maximum(-low, high))
+
+
+def _log10_norm(values: Tensor, largest: float) -> float:
+    """Sum squares in float64; divide by the largest magnitude first where they could leave its range."""
+    if largest == 0 or not largest < inf:
+        return log10_of(largest)
+    scale = 1.0 if SAFE[0] < largest < SAFE[1] else largest
+    if scale != 1.0:
+        values = values.double() / scale
+    return log10_of(float(torch.linalg.vector_norm(values, dtype=torch.float64))) + log10(scale)
+
+
+def _exponents(values: Tensor) -> Array:
+    """Counts of the exponents e, 2^(e−1) ≤ |entry| < 2^e, of up to SAMPLE entries other than zero."""
+    values = values.flatten()
+    values = values[:: values.numel() // SAMPLE + 1]
+    values = values[values != 0]
+    if values.dtype == torch.float16:
+        values = values.float()
+    if values.dtype in _BITS:
+        integers, fraction, mask, half = _BITS[values.dtype]
+        powers = ((values.contiguous().view(integers) >> fraction) & mask).long() - half
+    else:
+        powers = torch.frexp(values)[1].long()  # of NaN and infinity without a meaning
+    return torch.bincount(powers.clamp_(LOWEST, LOWEST + BINS - 1) - LOWEST, minlength=BINS).cpu().numpy()
+
+
+def sample_norms(tensor: Tensor) -> Tensor | None:
+    """The norm of each sample, (batch,), in float64; None for a tensor that is no batch."""
+    if tensor.ndim < 2 or not 0 < tensor.shape[0] <= MOST_SAMPLES:
+        return None
+    return torch.linalg.vector_norm(dense(tensor).flatten(1), dim=1, dtype=torch.float64)
+
+
+def cosine(tensor: Tensor) -> float:
+    """Mean cosine between two samples, weighted by length: (ΣG − tr G) / ((Σ√G_ii)² − tr G), G the Gram matrix.
+
+    Axis 0 is the batch. NaN where fewer than two samples are other than zero.
+    """
+    if tensor.ndim < 2 or tensor.shape[0] < 2 or not tensor.numel():
+        return nan
+    rows = dense(tensor).flatten(1).double()
+    largest = _largest(rows)
+    if not 0 < largest < inf:
+        return nan
+    rows = rows / largest
+    lengths = torch.linalg.vector_norm(rows, dim=1)
+    squares = lengths.square().sum()
+    between = lengths.sum().square() - squares
+    return float((rows.sum(0).square().sum() - squares) / between) if between > 0 else nan

@@ -1,0 +1,257 @@
+"""The attenuation against depth: a panel per setting, with a line per activation and rings where formats read zero."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from harness.figures.kit import text
+from harness.figures.kit.marks import activation_entries, band, shown_note
+from harness.figures.kit.page import (
+    Grid,
+    Heading,
+    caption,
+    grid_shape,
+    keep_panels,
+    label_edges,
+    new_page,
+    panel_title,
+    plain_ticks,
+    write_in_empty_panel,
+    zero_line,
+)
+from harness.figures.kit.quartiles import quartiles
+from harness.figures.kit.settings import Panels, select
+from harness.figures.kit.style import GREY, INK, THEORY, looks, mix
+
+HEADING = Heading("How much of the gradient is left at the first layer")
+MOST_PANELS = 9
+MIDDLE_HALF = 0.6745  # standard deviations from the mean of a normal law to its quartiles
+FORMATS = {"float32": ("s", 10), "float64": ("o", 14)}  # marker and size: rings around the median
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """rows: setting, activation, depth, draws, unknown, dead, low, median, high of log10_gradient_gain (−∞ if dead),
+    and theory, theory_low, theory_high: the predicted median and quartiles, NaN where theory has no answer.
+
+    zeros: setting, activation, format, depth: the first depth at which half of the living draws or more read zero.
+    """
+
+    rows: pd.DataFrame
+    zeros: pd.DataFrame
+    networks: pd.DataFrame
+    panels: Panels
+    activations: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def applies(networks: pd.DataFrame) -> str | None:
+    return None if networks["depth"].nunique() > 1 else "all networks have the same depth"
+
+
+def prepare(layers: pd.DataFrame, networks: pd.DataFrame) -> Prepared:
+    """Median and quartiles of the attenuation at each depth; that of a dead network is −∞."""
+    chosen = select(networks, MOST_PANELS)
+    networks = chosen.networks
+    gain = networks["log10_gradient_gain"].mask(networks["dead_from_layer"].notna(), -np.inf)
+    rows = quartiles(networks.assign(gain=gain), ["setting", "activation", "depth"], "gain")
+    rows = rows.merge(_theory(networks), on=["setting", "activation", "depth"])
+    return Prepared(rows, _zeros(networks), networks, chosen.panels, chosen.activations, chosen.notes)
+
+
+def _theory(networks: pd.DataFrame) -> pd.DataFrame:
+    """Median over draws of the attenuation predicted from each draw's inputs, and its quartiles."""
+    layers = networks["depth"] - 1
+    predicted = networks.assign(
+        theory=networks["predicted_slope_per_layer"] * layers, half=MIDDLE_HALF * networks["predicted_spread"] * layers
+    )
+    found = predicted.groupby(["setting", "activation", "depth"], observed=True)[["theory", "half"]].median()
+    found = found.assign(theory_low=found["theory"] - found["half"], theory_high=found["theory"] + found["half"])
+    return found.drop(columns="half").reset_index()
+
+
+def _zeros(networks: pd.DataFrame) -> pd.DataFrame:
+    """The first depth at which each format reads zero. Dead networks, whose gradient is zero, are left out."""
+    living = networks[networks["dead_from_layer"].isna() & networks["log10_gradient_gain"].notna()]
+    found = []
+    for name in FORMATS:
+        reads_zero = living[f"zero_from_layer_{name}"].notna()
+        share = reads_zero.groupby([living[key] for key in ("setting", "activation", "depth")], observed=True).mean()
+        share = share[share >= 0.5].reset_index()
+        found.append(
+            share.groupby(["setting", "activation"], observed=True)["depth"].min().reset_index().assign(format=name)
+        )
+    return pd.concat(found, ignore_index=True)[["setting", "activation", "format", "depth"]]
+
+
+def finding(prepared: Prepared) -> str:
+    """`Over 1024 layers sigmoid loses 512 to 643 decades, relu 4 to 158`: medians of the settings shown."""
+    depth = prepared.rows["depth"].max()
+    deepest = prepared.rows[prepared.rows["depth"] == depth]
+    parts = [text.change(name, deepest[deepest["activation"] == name]["median"]) for name in prepared.activations[:3]]
+    return f"Over {depth} layers {'; '.join(filter(None, parts))}" if any(parts) else ""
+
+
+def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
+    """Draw a panel per setting with a line per activation."""
+    count = len(prepared.panels.labels)
+    rows, columns = grid_shape(count)
+    grid = Grid(rows, columns, height=3.6 if rows == 1 else 2.8)
+    figure, axes = new_page(heading, grid, _caption(prepared), _legend(prepared))
+    flat = keep_panels(axes, count)
+    for panel, (setting, label) in zip(flat, prepared.panels.labels.items(), strict=True):
+        networks = prepared.networks[prepared.networks["setting"] == setting]
+        missing = text.dead_and_unknown(networks, name_activation=len(prepared.activations) > 1)
+        panel_title(panel, label, missing, _reads_zero(prepared, setting))
+        _lines(panel, prepared.rows[prepared.rows["setting"] == setting], prepared.activations)
+        _depth_axis(panel, prepared.rows["depth"])
+        plain_ticks(panel.yaxis)
+    for panel, setting in zip(flat, prepared.panels.labels, strict=True):
+        _zero_marks(panel, prepared, setting)
+    label_edges(axes, count, "depth (layers)", "attenuation (decades)")
+    return figure
+
+
+def _lines(axes: Axes, rows: pd.DataFrame, names: tuple[str, ...]) -> None:
+    zero_line(axes)
+    if not np.isfinite(rows["median"]).any():
+        write_in_empty_panel(axes, "no attenuation to draw: the median network is dead or not known at every depth")
+    for name, look in looks(names).items():
+        line = rows[(rows["activation"] == name) & np.isfinite(rows["median"])]
+        axes.plot(
+            line["depth"],
+            line["median"],
+            color=look.colour,
+            linestyle=look.line,
+            marker=look.marker,
+            label=text.clean(name),
+        )
+        band(axes, "depth", line, look.colour)
+        _name_death(axes, rows[rows["activation"] == name], look.colour)
+        known = rows[(rows["activation"] == name) & rows["theory"].notna()]
+        for column, width in (("theory", 1.4), ("theory_low", 0.6), ("theory_high", 0.6)):
+            axes.plot(
+                known["depth"],
+                known[column],
+                color=mix(look.colour, INK, 0.6),
+                linestyle=THEORY,
+                linewidth=width,
+                label="theory",
+                zorder=3,
+            )
+
+
+def _name_death(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
+    """Say where a line ends because the median network is dead."""
+    rows = rows.sort_values("depth")
+    dead = rows[np.isneginf(rows["median"])]
+    living = rows[np.isfinite(rows["median"])]
+    if len(dead) and len(living) and dead["depth"].iloc[0] > living["depth"].iloc[-1]:
+        axes.annotate(
+            f"half are dead from depth {dead['depth'].iloc[0]}",
+            (living["depth"].iloc[-1], living["median"].iloc[-1]),
+            (8, -2),
+            textcoords="offset points",
+            va="top",
+            fontsize=8.5,
+            weight="bold",
+            color=colour,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+            zorder=5,
+        ).set_in_layout(False)
+
+
+def _depth_axis(axes: Axes, depths: pd.Series) -> None:
+    low, high = depths.min(), depths.max()
+    margin = max(0.03 * (high - low), 0.5)
+    axes.set_xlim(min(0, low) - margin / 2, high + margin)
+    plain_ticks(axes.xaxis, 5, whole=True)
+
+
+def _zero_marks(axes: Axes, prepared: Prepared, setting: int) -> None:
+    """Draw a ring around the first point at which a format reads zero."""
+    points = prepared.zeros[prepared.zeros["setting"] == setting].merge(
+        prepared.rows, on=["setting", "activation", "depth"]
+    )
+    for point in points[np.isfinite(points["median"])].itertuples():
+        marker, size = FORMATS[point.format]
+        axes.plot(
+            point.depth,
+            point.median,
+            marker,
+            markersize=size,
+            markerfacecolor="none",
+            markeredgecolor=INK,
+            markeredgewidth=1.3,
+            zorder=4,
+            clip_on=False,
+        )
+
+
+def _reads_zero(prepared: Prepared, setting: int) -> str:
+    """The depths of the rings in words: `float32 reads 0 from depth 128 (sigmoid), 512 (relu)`."""
+    zeros, parts = prepared.zeros[prepared.zeros["setting"] == setting], []
+    for name in FORMATS:
+        first = zeros[zeros["format"] == name].sort_values("depth", kind="stable")
+        depths = [f"{row.depth} ({text.clean(row.activation, 20)})" for row in first.head(4).itertuples()]
+        if depths:
+            more = f" and {len(first) - 4} more" if len(first) > 4 else ""
+            parts.append(f"{name} reads 0 from depth {', '.join(depths)}{more}")
+    return "; ".join(parts)
+
+
+def _legend(prepared: Prepared) -> list:
+    rings = [
+        (
+            Line2D(
+                [],
+                [],
+                color=GREY,
+                linestyle="none",
+                marker=marker,
+                markersize=size * 0.8,
+                markerfacecolor="none",
+                markeredgecolor=INK,
+            ),
+            f"{name} reads 0 from this depth on",
+        )
+        for name, (marker, size) in FORMATS.items()
+        if (prepared.zeros["format"] == name).any()
+    ]
+    theory = [(Line2D([], [], color=INK, linestyle=THEORY, linewidth=1.4), "theory, and the middle half it predicts")]
+    return [
+        activation_entries(prepared.activations),
+        [*(theory if prepared.rows["theory"].notna().any() else []), *rings],
+    ]
+
+
+def _caption(prepared: Prepared) -> str:
+    meaning = "Attenuation: log₁₀ of ‖∂C/∂z‖ at the first layer over that at the last; 0 is none, −3 a thousandth"
+    dead = (
+        "A dead network counts as −∞; no point where it is the median"
+        if prepared.networks["dead_from_layer"].notna().any()
+        else ""
+    )
+    zero = (
+        "Reads 0: the first depth at which half of the living draws or more have a layer with no number large enough"
+        if len(prepared.zeros)
+        else ""
+    )
+    theory = (
+        "Theory is for one sample and a start that is independent of the weights (cost: linear, batch: 1)"
+        if prepared.rows["theory"].notna().any()
+        else ""
+    )
+    return caption(
+        meaning,
+        text.how_to_read(prepared.networks),
+        theory,
+        prepared.panels.shared,
+        dead,
+        zero,
+        shown_note(prepared.notes),
+    )

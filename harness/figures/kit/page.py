@@ -1,0 +1,271 @@
+"""A page: title, sentence, legends, a grid of panels, caption. Parts have fixed heights in inches, so none overlaps."""
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from math import ceil
+from typing import Literal
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from harness.base.numbers import formatted
+from harness.figures.kit.style import GREY, INK
+from harness.figures.kit.text import clean, in_lines
+
+WIDTH = 8.6  # inches; at 150 dpi about 1300 pixels, which a README shows at 800
+NARROWEST_PANEL = 2.2  # inches; a narrower page has fewer columns of panels
+DPI = 150
+LEGEND_LINE = 0.21  # height in inches
+
+Share = bool | Literal["none", "all", "row", "col"]
+Legend = Sequence[tuple[Artist, str]]
+
+
+@dataclass(frozen=True)
+class TextStyle:
+    """Style of a text on the page: height of a line in inches, size in points, weight and colour."""
+
+    line: float
+    size: float
+    weight: str = "normal"
+    colour: str = INK
+
+
+TITLE, SENTENCE, CAPTION = TextStyle(0.27, 12.5, "bold"), TextStyle(0.2, 9.5), TextStyle(0.165, 8, colour="#505050")
+
+
+@dataclass(frozen=True)
+class Heading:
+    """The text above a figure."""
+
+    title: str
+    sentence: str = ""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The panels: rows and columns, the mean height of a row in inches, relative widths and heights."""
+
+    rows: int
+    columns: int
+    height: float = 2.6
+    widths: Sequence[float] | None = None
+    heights: Sequence[float] | None = None
+    sharex: Share = True
+    sharey: Share = True
+
+
+def new_page(heading: Heading, grid: Grid, caption: str, legends: Sequence[Legend] = ()) -> tuple[Figure, np.ndarray]:
+    """An empty page: the figure and its axes (rows, columns). Each legend begins on a line of its own."""
+    title = _wrapped(clean(heading.title, 200), 84)
+    sentence = _wrapped(clean(heading.sentence, 400), 118) if heading.sentence else []
+    notes = _wrapped(caption, 138)
+    legends = [legend for legend in legends if legend]
+    legend_lines = sum(_legend_lines(legend) for legend in legends)
+    top = 0.1 + sum((TITLE.line * len(title), SENTENCE.line * len(sentence), LEGEND_LINE * legend_lines)) + 0.04
+    bottom = 0.1 + CAPTION.line * len(notes)
+    height = top + grid.rows * grid.height + bottom
+    figure = Figure(figsize=(page_width(), height), layout=_layout(top / height, bottom / height))
+    y = _write_lines(figure, title, height - 0.08, TITLE)
+    y = _write_lines(figure, sentence, y, SENTENCE)
+    _add_legends(figure, legends, y)
+    _write_lines(figure, notes, bottom - 0.06, CAPTION)
+    axes = figure.subplots(
+        grid.rows,
+        grid.columns,
+        sharex=grid.sharex,
+        sharey=grid.sharey,
+        squeeze=False,
+        width_ratios=grid.widths,
+        height_ratios=grid.heights,
+    )
+    return figure, axes
+
+
+_page_width: ContextVar[float] = ContextVar("page_width", default=WIDTH)
+
+
+def page_width() -> float:
+    """The width of the page that is drawn, in inches."""
+    return _page_width.get()
+
+
+@contextmanager
+def page_of_width(inches: float) -> Iterator[None]:
+    """Draw pages of another width than WIDTH. Texts keep their size, and lines are broken earlier."""
+    token = _page_width.set(inches)
+    try:
+        yield
+    finally:
+        _page_width.reset(token)
+
+
+def _wrapped(text: str, letters: int) -> list[str]:
+    """Lines of a text, `letters` of which fit on a page of WIDTH."""
+    return textwrap.wrap(text, max(int(letters * page_width() / WIDTH), 12))
+
+
+def _layout(top: float, bottom: float) -> ConstrainedLayoutEngine:
+    """Panels between the texts at the top and at the bottom, whose heights are fractions of the page."""
+    rect = (0.005, bottom, 0.985, 1 - top - bottom)
+    return ConstrainedLayoutEngine(rect=rect, w_pad=0.06, h_pad=0.05, hspace=0, wspace=0.02)
+
+
+def _write_lines(figure: Figure, lines: Sequence[str], y: float, style: TextStyle) -> float:
+    """Write lines of text from y inches downwards; returns the y below them."""
+    for line in lines:
+        at = 0.09 / page_width(), y / figure.get_figheight()
+        figure.text(*at, line, va="top", fontsize=style.size, weight=style.weight, color=style.colour)
+        y -= style.line
+    return y
+
+
+def _add_legends(figure: Figure, legends: Sequence[Legend], y: float) -> None:
+    """Add legends one below the other, from y inches downwards."""
+    for legend in legends:
+        columns = _legend_columns(legend)
+        handles, labels = zip(*_by_row(legend, columns), strict=True)
+        corner = (0.02 / page_width(), y / figure.get_figheight())
+        figure.legend(handles, labels, loc="upper left", ncols=columns, bbox_to_anchor=corner)
+        y -= LEGEND_LINE * _legend_lines(legend)
+
+
+def _by_row(legend: Legend, columns: int) -> Legend:
+    """The entries in an order that reads row by row: matplotlib fills a legend column by column."""
+    return [legend[place] for column in range(columns) for place in range(column, len(legend), columns)]
+
+
+def _legend_lines(legend: Legend) -> int:
+    return ceil(len(legend) / _legend_columns(legend))
+
+
+def _legend_columns(legend: Legend) -> int:
+    """Number of columns that fit: 0.073 inches per letter at 9 points, and 0.55 for the line before it and the gap."""
+    for columns in range(len(legend), 1, -1):
+        widest = [max(len(label) for _, label in legend[column::columns]) for column in range(columns)]
+        if sum(0.073 * letters + 0.55 for letters in widest) < page_width() - 0.2:
+            return columns
+    return 1
+
+
+def grid_shape(count: int, most_columns: int = 3) -> tuple[int, int]:
+    """Rows and columns of a grid for so many panels: 4 are 2 × 2, 5 and 6 are 2 × 3."""
+    most_columns = min(most_columns, max(int(page_width() / NARROWEST_PANEL), 1))
+    columns = 2 if count == 4 and 1 < most_columns < 4 else min(count, most_columns)
+    return ceil(count / max(columns, 1)), max(columns, 1)
+
+
+def keep_panels(axes: np.ndarray, count: int) -> list[Axes]:
+    """The first `count` panels. The others are removed, and the panels above them get tick labels."""
+    flat = list(axes.flat)
+    for spare in flat[count:]:
+        spare.remove()
+    for place in range(max(count - axes.shape[1], 0), count):
+        flat[place].tick_params(labelbottom=True)
+    return flat[:count]
+
+
+def label_edges(axes: np.ndarray, count: int, x: str, y: str) -> None:
+    """Label the axes at the left and the lower edge of a grid of panels."""
+    columns = axes.shape[1]
+    for place, panel in enumerate(list(axes.flat)[:count]):
+        if place % columns == 0:
+            panel.set_ylabel(y)
+        if place >= (axes.shape[0] - 1) * columns:
+            panel.set_xlabel(x)
+
+
+def panel_title(axes: Axes, label: str, note: str = "", remark: str = "") -> None:
+    """Title a panel; below the title, in small letters, write a remark in grey and a note on missing data in red."""
+    spec = axes.get_subplotspec()
+    columns = spec.get_gridspec().ncols if spec else 1
+    share = page_width() / WIDTH / columns
+    wide = max(int(146 * share) - 7, 12)  # letters
+    lines = [(line, "#a11") for line in textwrap.wrap(note, wide)]
+    lines += [(line, "#505050") for line in textwrap.wrap(remark, wide)]
+    axes.set_title(in_lines(label, max(int(96 * share) - 4, 12)), pad=5 + 10.5 * len(lines))
+    for place, (line, colour) in enumerate(reversed(lines)):
+        axes.annotate(
+            line,
+            (0, 1),
+            (0, 3 + 10.5 * place),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            fontsize=7.8,
+            color=colour,
+            va="bottom",
+        ).set_in_layout(False)
+
+
+def write_in_empty_panel(axes: Axes, text: str) -> None:
+    """Write the reason why a panel is empty into its middle."""
+    axes.text(
+        0.5,
+        0.5,
+        textwrap.fill(text, 30),
+        transform=axes.transAxes,
+        ha="center",
+        va="center",
+        color=GREY,
+        fontsize=9,
+        backgroundcolor="white",
+        zorder=5,
+    )
+
+
+def zero_line(axes: Axes) -> None:
+    """A thin line at 0."""
+    axes.axhline(0, color="#555555", linewidth=0.8, zorder=1.5)
+
+
+def plain_ticks(axis: Axis, most: int = 6, whole: bool = False) -> None:
+    """At most about so many ticks, written with true minus signs and without offsets or powers of ten."""
+    axis.set_major_locator(MaxNLocator(most, integer=whole, steps=[1, 2, 2.5, 5, 10]))
+    axis.set_major_formatter(FuncFormatter(_plain))
+
+
+def _plain(value: float, _: int | None) -> str:
+    return formatted(value, ",.10g").replace(",", " ")
+
+
+LAYER_AXIS = "layer: output → input"
+
+
+def layer_axis(axes: Axes, depth: int) -> None:
+    """Make x the layers from the output on the left, depth, to the input, 1: the way a gradient goes."""
+    margin = max(0.02 * depth, 0.3)
+    axes.set_xlim(depth + margin, 1 - margin)
+    ticks = MaxNLocator(5, integer=True, steps=[1, 2, 2.5, 5, 10]).tick_values(0, depth)
+    inner = [tick for tick in ticks if 1 + 0.13 * depth < tick <= 0.9 * depth]
+    axes.set_xticks([1, *inner, *([depth] if depth > 1 else [])])
+    axes.xaxis.set_major_formatter(FuncFormatter(_plain))
+
+
+def separated(places: Sequence[float], gap: float, low: float = -np.inf, high: float = np.inf) -> list[float]:
+    """Places moved as little as possible so that they are a gap apart and within [low, high]; their order is kept."""
+    order, steps = np.argsort(places, kind="stable"), gap * np.arange(len(places))
+    groups: list[tuple[float, int]] = []  # (mean, count): neighbours that push each other share their mean
+    for value in np.asarray(places, dtype=float)[order] - steps:
+        mean, count = float(value), 1
+        while groups and groups[-1][0] > mean:
+            before, before_count = groups.pop()
+            mean, count = (before * before_count + mean * count) / (before_count + count), before_count + count
+        groups.append((mean, count))
+    moved = np.repeat([mean for mean, _ in groups], [count for _, count in groups]) + steps
+    result = np.empty(len(places))
+    result[order] = np.maximum(np.minimum(moved, high - steps[::-1]), low + steps)
+    return list(result)
+
+
+def caption(*parts: str) -> str:
+    """Sentences joined: each gets a capital letter and a full stop; empty ones are left out."""
+    sentences = [part.strip().rstrip(".") for part in parts if part and part.strip()]
+    return " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences)

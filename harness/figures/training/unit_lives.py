@@ -1,0 +1,80 @@
+"""Unit lives: the shares of hidden units that are born dead, die and revive, against the learning rate."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from harness.figures.kit.page import Grid, Heading, caption, label_edges, new_page, panel_title
+from harness.figures.kit.style import INK
+from harness.figures.kit.text import clean
+from harness.figures.training.panels import MOST_OPTIMISERS, log_axis
+from harness.networks.spec import activation_labelled
+from harness.results.training.tuning import scheduled
+
+HEADING = Heading("Units that are born dead, die, and revive")
+TRAINING = True
+EVENTS = {"born": (INK, "o", "born dead"), "died": ("#d55e00", "v", "died"), "revived": ("#009e73", "^", "revived")}
+PLACES = ("first layer", "higher hidden layers")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """rows: optimiser, place, learning_rate, and means over runs of born, died, revived, as shares of the units."""
+
+    rows: pd.DataFrame
+    activation: str
+    depth: int
+    draws: int
+
+
+def applies(steps: pd.DataFrame) -> str | None:
+    if _silent(steps) is None:
+        return "no activation here has silent units"
+    return None if steps["depth"].max() > 2 else "no hidden layer has one below it"
+
+
+def prepare(layers: pd.DataFrame, steps: pd.DataFrame) -> Prepared:
+    """The deepest networks of the first activation that has silent units, at the last step that is known."""
+    activation, depth = _silent(steps), int(steps["depth"].max())
+    own = layers[(layers["activation"].astype(str) == activation) & (layers["depth"] == depth)]
+    own = scheduled(own)
+    own = own[(own["layer"] < depth) & own["born"].notna()]
+    place = own["layer"].map(lambda layer: PLACES[int(layer > 1)])
+    shares = own.assign(place=place, **{name: own[name] / own["width"] for name in EVENTS}).astype({"optimiser": str})
+    rows = shares.groupby(["optimiser", "place", "learning_rate"], sort=False)[list(EVENTS)].mean().reset_index()
+    return Prepared(rows, str(activation), depth, own["replicate"].nunique())
+
+
+def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
+    """A column for each optimiser; the first layer above, all higher hidden layers below."""
+    optimisers = list(dict.fromkeys(prepared.rows["optimiser"]))[:MOST_OPTIMISERS]
+    legend = [(Line2D([], [], color=c, marker=marker), words) for c, marker, words in EVENTS.values()]
+    notes = caption(
+        f"{clean(prepared.activation)}, depth {prepared.depth}; means of {prepared.draws} draws that did not diverge",
+        "A unit is dead where it passes no gradient for any row that trains; changes are counted from one recorded "
+        "step to the next, and a unit may die and revive more than once",
+    )
+    figure, axes = new_page(heading, Grid(2, max(1, len(optimisers)), height=2.3, sharex="col"), notes, [legend])
+    for column, optimiser in enumerate(optimisers):
+        for row, place in enumerate(PLACES):
+            own = (prepared.rows["optimiser"] == optimiser) & (prepared.rows["place"] == place)
+            _lines(axes[row, column], prepared.rows[own])
+            panel_title(axes[row, column], f"{clean(optimiser, 20)}, {place}")
+    label_edges(axes, 2 * max(1, len(optimisers)), "learning rate", "events per unit")
+    return figure
+
+
+def _lines(axes: Axes, rows: pd.DataFrame) -> None:
+    rows = rows.sort_values("learning_rate")
+    for name, (colour, marker, _) in EVENTS.items():
+        axes.plot(rows["learning_rate"], rows[name], color=colour, marker=marker)
+    log_axis(axes)
+
+
+def _silent(steps: pd.DataFrame) -> str | None:
+    """The first activation of the sweep that has silent units."""
+    names = dict.fromkeys(steps["activation"].astype(str))
+    return next((name for name in names if activation_labelled(name).silent is not None), None)

@@ -1,0 +1,234 @@
+"""The shares of silent and of saturated units and of dead networks, against layer and against depth."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import PercentFormatter
+
+from harness.figures.kit import text
+from harness.figures.kit.layer_quartiles import layer_quartiles
+from harness.figures.kit.marks import activation_entries, band, shown_note
+from harness.figures.kit.page import (
+    LAYER_AXIS,
+    Grid,
+    Heading,
+    caption,
+    grid_shape,
+    keep_panels,
+    label_edges,
+    layer_axis,
+    new_page,
+    panel_title,
+    plain_ticks,
+    write_in_empty_panel,
+)
+from harness.figures.kit.quartiles import quartiles
+from harness.figures.kit.settings import Panels, deepest_readable, select
+from harness.figures.kit.style import GREY, INK, LineStyle, Look, looks, mix
+from harness.networks.activations import SATURATED
+from harness.networks.spec import activation_labelled
+from harness.results.rows import over_layers
+
+HEADING = Heading("Silent units, saturated units, dead networks")
+MOST_ROWS, MOST_PANELS = 5, 6  # with a column for the depths, and without
+READABLE = 128  # layers: in a deeper network, the change over the first layers cannot be seen
+FEW = 0.01  # saturated units: smaller shares are in the caption only
+DEAD_LINE: LineStyle = (0, (1, 1.2))
+RED = "#c23b22"  # markers of dead networks
+MEASURES = ("dead_fraction", "saturated_fraction")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Shares are fractions in [0, 1].
+
+    by_layer: setting, activation, layer, measure, draws, …, low, median, high, of the networks of that depth.
+    by_depth: setting, activation, depth, measure, draws, …, low, median, high, of the mean over the hidden layers.
+    dead: setting, activation, depth, draws, share: how many networks are dead as a whole.
+    largest: activation -> the largest share of each measure in any layer of any draw.
+    """
+
+    depth: int  # the deepest that is READABLE
+    by_layer: pd.DataFrame
+    by_depth: pd.DataFrame
+    dead: pd.DataFrame
+    largest: pd.DataFrame
+    networks: pd.DataFrame
+    panels: Panels
+    activations: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def applies(networks: pd.DataFrame) -> str | None:
+    labels = [str(label) for label in networks["activation"].unique()]
+    names = sorted({label.split("(")[0] for label in labels})
+    return f"no unit of {' or '.join(names)} is ever silent or saturated" if all(map(_never_silent, labels)) else None
+
+
+def _never_silent(label: str) -> bool:
+    """Whether no unit of an activation, given by its label, can be silent or saturated. False for an unknown label."""
+    try:
+        activation = activation_labelled(label)
+    except (KeyError, TypeError, ValueError):
+        return False
+    slopes = np.abs(1.0 * activation.slope(np.array([-1.0, 1.0])))  # all that a homogeneous activation has
+    return activation.homogeneous and bool((slopes >= SATURATED * activation.slope_bound).all())
+
+
+def prepare(layers: pd.DataFrame, networks: pd.DataFrame) -> Prepared:
+    """Medians and quartiles over replicates: at each layer of one depth, and of the mean over layers at every depth."""
+    chosen = select(networks, MOST_ROWS if networks["depth"].nunique() > 1 else MOST_PANELS)
+    networks = chosen.networks
+    depths = sorted(int(depth) for depth in networks["depth"].unique())
+    cells = ["setting", "activation", "depth"]
+    coordinates = {name: networks[name].array for name in cells}
+    means, largest = (frame.assign(**coordinates) for frame in over_layers(layers, networks, MEASURES))
+    dead = networks.assign(dead=networks["dead_from_layer"].notna()).groupby(cells, observed=True)["dead"]
+    dead = dead.agg(draws="size", share="mean").reset_index()
+    depth = deepest_readable(depths, READABLE)
+    read = networks[networks["depth"] == depth]
+    by_layer = layer_quartiles(layers, read, MEASURES, [depth], ["setting", "activation", "layer"])
+    largest = largest.groupby("activation", observed=False)[list(MEASURES)].max()
+    by_depth = _quartiles(means, cells)
+    shown = chosen.panels, chosen.activations, chosen.notes
+    return Prepared(depth, by_layer, by_depth, dead, largest, networks, *shown)
+
+
+def _quartiles(values: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    return pd.concat(
+        [quartiles(values, by, measure).assign(measure=measure) for measure in MEASURES], ignore_index=True
+    )
+
+
+def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
+    """Draw a row per setting: shares against layer on the left, and against depth on the right."""
+    labels = prepared.panels.labels
+    depths = sorted(prepared.by_depth.loc[prepared.by_depth["median"].notna(), "depth"].unique())
+    both = len(depths) > 1  # or else all there is to see is against layer
+    rows, columns = (len(labels), 2) if both else grid_shape(len(labels), 2)
+    grid = Grid(rows, columns, 3.2 if rows == 1 else 2.3 if rows < 4 else 1.8, sharex="col")
+    figure, axes = new_page(heading, grid, _caption(prepared), _legend(prepared))
+    for panel, (setting, label) in zip(
+        axes[:, 0] if both else keep_panels(axes, len(labels)), labels.items(), strict=True
+    ):
+        panel_title(panel, f"{label}: depth {prepared.depth}")
+        _shares(panel, prepared, prepared.by_layer[prepared.by_layer["setting"] == setting], "layer")
+        layer_axis(panel, prepared.depth)
+    for panel, (setting, label) in zip(axes[:, 1] if both else (), labels.items() if both else (), strict=True):
+        panel_title(panel, f"{label}: all depths")
+        _shares(panel, prepared, prepared.by_depth[prepared.by_depth["setting"] == setting], "depth")
+        _dead_networks(panel, prepared, prepared.dead[prepared.dead["setting"] == setting])
+        _depth_axis(panel, depths)
+    label_edges(axes, 2 * len(labels) if both else len(labels), LAYER_AXIS, "share of units")
+    if both:
+        axes[-1, 1].set_xlabel("depth (layers)")
+    return figure
+
+
+def _shares(axes: Axes, prepared: Prepared, rows: pd.DataFrame, x: str) -> None:
+    for name, look in looks(prepared.activations).items():
+        for measure in MEASURES:
+            if _seen(prepared, name, measure):
+                _line(axes, rows[(rows["activation"] == name) & (rows["measure"] == measure)], x, look, measure)
+    if not axes.lines:
+        write_in_empty_panel(
+            axes,
+            "not known" if prepared.largest.isna().all(axis=None) else "no unit is silent, at most 1 % are saturated",
+        )
+    axes.set_ylim(-0.03, 1.03)
+    axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+
+
+def _seen(prepared: Prepared, name: str, measure: str) -> bool:
+    """Whether an activation has silent or saturated units anywhere; the caption names the activations without them."""
+    return bool(prepared.largest.loc[name, measure] > (0 if measure == "dead_fraction" else FEW))
+
+
+def _line(axes: Axes, rows: pd.DataFrame, x: str, look: Look, measure: str) -> None:
+    """Draw silent units with filled markers and a wide line, saturated ones with hollow markers and a thin line."""
+    silent = measure == "dead_fraction"
+    colour = look.colour if silent else mix(look.colour, "white", 0.35)
+    axes.plot(
+        rows[x],
+        rows["median"],
+        color=colour,
+        linestyle=look.line,
+        marker=look.marker,
+        clip_on=False,
+        markerfacecolor=colour if silent else "white",
+        markevery=max(len(rows) // 7, 1),
+        linewidth=2.2 if silent else 1.1,
+        markersize=5 if silent else 4.5,
+    )
+    band(axes, x, rows, colour, alpha=0.2 if silent else 0.13)
+
+
+def _dead_networks(axes: Axes, prepared: Prepared, rows: pd.DataFrame) -> None:
+    for name, look in looks(prepared.activations).items():
+        shares = rows[rows["activation"] == name]
+        if (shares["share"] > 0).any():
+            (line,) = axes.plot(shares["depth"], shares["share"], color=INK, linewidth=1.4, linestyle=DEAD_LINE)
+            line.set(marker=look.marker, markersize=6, markerfacecolor=RED, clip_on=False)
+
+
+def _depth_axis(axes: Axes, depths: list[int]) -> None:
+    """Make the axis logarithmic where depths span more than a factor of ten."""
+    if depths[-1] > 10 * depths[0]:
+        axes.set_xscale("log", base=2)
+        shown = depths[:: max(1, -(-len(depths) // 7))]
+        axes.set_xticks(shown, [f"{depth}" for depth in shown])
+        axes.set_xticks([], minor=True)
+    else:
+        plain_ticks(axes.xaxis, 5, whole=True)
+
+
+def _legend(prepared: Prepared) -> list:
+    drawn = [name for name in prepared.activations if any(_seen(prepared, name, measure) for measure in MEASURES)]
+    thin = Line2D([], [], color=GREY, linewidth=1.1, marker="o", markerfacecolor="white", markersize=4.5)
+    kinds = [
+        (Line2D([], [], color=GREY, linewidth=2.2, marker="o"), "silent units (wide, filled)"),
+        (thin, "saturated (thin, hollow)"),
+    ]
+    if prepared.dead["share"].any() and prepared.dead["depth"].nunique() > 1:
+        dead = Line2D([], [], color=INK, linewidth=1.4, linestyle=DEAD_LINE, marker="o", markerfacecolor=RED)
+        kinds.append((dead, "dead networks, share of draws"))
+    return [activation_entries(prepared.activations, drawn, linewidth=2.2), kinds]
+
+
+def _caption(prepared: Prepared) -> str:
+    silent = "Silent: passes no gradient for any sample of the batch"
+    saturated = (
+        "Saturated: (unit, sample) pairs with a slope under 1 % of the activation's largest; for relu, those off"
+    )
+    none = [
+        _names(prepared, "Not one silent", "dead_fraction"),
+        _names(prepared, "Nowhere more than 1 % saturated", "saturated_fraction"),
+    ]
+    one_depth = prepared.dead["depth"].nunique() == 1  # with several, dead networks have a line of their own
+    depths = "" if one_depth else "All depths: mean over the hidden layers that are recorded"
+    missing = text.dead_and_unknown(prepared.networks, name_activation=len(prepared.activations) > 1)
+    above = "Above a dead layer z is exactly 0: silent, but saturated only where Step(0) is 0"
+    return caption(
+        silent,
+        saturated,
+        text.how_to_read(prepared.networks),
+        depths,
+        *none,
+        above if prepared.dead["share"].any() else "",
+        prepared.panels.shared,
+        shown_note(prepared.notes),
+        missing if one_depth or "not known" in missing else "",
+    )
+
+
+def _names(prepared: Prepared, what: str, measure: str) -> str:
+    names = [
+        text.clean(name)
+        for name in prepared.activations
+        if prepared.largest.loc[name, measure] >= 0 and not _seen(prepared, name, measure)
+    ]
+    return f"{what}: {', '.join(names)}" if names else ""

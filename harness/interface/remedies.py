@@ -1,0 +1,109 @@
+"""`harness predict` for networks with remedies, and the remedies that would help a network whose gradient is lost."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from harness.base.numbers import formatted
+from harness.base.text_table import Table
+from harness.networks.spec import Choice, NetworkSpec
+from harness.theory import predict
+from harness.theory.finite_width import LN10
+from harness.theory.remedies import ln_attenuations, predictable
+
+DEEPEST = 2**14  # depth up to which a prediction is computed; a loop over its layers takes a tenth of a second
+NO_ANSWER = "no answer: theory has none for this order of normalisation and skip (docs/remedies.md)"
+
+NONE, PLACE = Choice("none"), "preactivations"
+# Each with its coordinates and what it costs: (normalisation, place, residual, cost).
+REMEDIES: tuple[tuple[Choice, str, Choice, str], ...] = (
+    (Choice("batch"), PLACE, NONE, "samples of a batch depend on each other; 2 numbers a unit"),
+    (Choice("layer"), PLACE, NONE, "2 numbers a unit; a mean and a variance for each sample"),
+    (Choice("rms"), PLACE, NONE, "2 numbers a unit; a mean square for each sample"),
+    (Choice("layer"), "outputs", NONE, "2 numbers a unit; the next layer sees no saturated values"),
+    (NONE, PLACE, Choice("pre"), "hidden layers of one width"),
+    (NONE, PLACE, Choice("pre", (("depth_power", -0.5),)), "hidden layers of one width; branches start small"),
+    (Choice("batch"), PLACE, Choice("pre"), "hidden layers of one width; samples of a batch depend on each other"),
+    (Choice("layer"), PLACE, Choice("pre"), "hidden layers of one width; 2 numbers a unit"),
+)
+
+
+def remedied_forecast(spec: NetworkSpec, batch: int, decades: float) -> Table:
+    """What theory predicts for a network that is normalised or has skips, at infinite width."""
+    total = attenuation(spec, batch)
+    rows = [
+        ("gradient, decades a layer towards the input", _decades(total / max(spec.depth - 1, 1), "+.6f")),
+        ("attenuation from the last layer to the first", _decades(total, "+.2f")),
+        (f"deepest within {decades:g} decades", _deepest(spec, batch, decades)),
+    ]
+    note = (
+        f"At infinite width, with epsilon 0, Gaussian inputs of unit mean square in batches of {batch}, and a gradient "
+        f"at the output that is independent of the weights. σ_w = {spec.sigma_w():.6g}, alpha = {spec.branch_scale:g}."
+    )
+    title = (
+        f"{spec.activation.label}, {spec.init.label}, width {spec.width}, depth {spec.depth}, "
+        f"{_words(spec)}: predicted, not run"
+    )
+    return Table(title, ("what", "prediction"), rows, note)
+
+
+def helpful_remedies(spec: NetworkSpec, batch: int, decades: float) -> Table | None:
+    """The remedies that bring a network within so many decades; None for a network that is already there."""
+    total = attenuation(spec, batch) if spec.remedied else _plain_attenuation(spec)
+    if not abs(total) > decades:
+        return None
+    rows = [
+        (_words(other), _decades(attenuation(other, batch), "+.2f"), cost)
+        for other, cost in _others(spec)
+        if abs(attenuation(other, batch)) <= decades
+    ]
+    title = f"Remedies that bring it within {decades:g} decades"
+    note = f"Attenuations at infinite width, in batches of {batch}; derived in docs/remedies.md."
+    return Table(title, ("remedy", "attenuation (decades)", "what it costs"), rows or [("none of these", "", "")], note)
+
+
+def attenuation(spec: NetworkSpec, batch: int) -> float:
+    """The predicted attenuation in decades; NaN where theory has none."""
+    return float(ln_attenuations([spec], np.ones(1), batch)[0, 0]) / (2 * LN10)
+
+
+def _plain_attenuation(spec: NetworkSpec) -> float:
+    return float(predict([spec], np.zeros(1)).slope_per_layer[0, 0]) * (spec.depth - 1)
+
+
+def _others(spec: NetworkSpec) -> Iterator[tuple[NetworkSpec, str]]:
+    """The network with each remedy in place of what it has."""
+    for normalisation, place, residual, cost in REMEDIES:
+        yield replace(spec, normalisation=normalisation, normalise=place, residual=residual), cost
+
+
+def _words(spec: NetworkSpec) -> str:
+    """`batch normalisation, residual pre`."""
+    place = " of outputs" if spec.normalise == "outputs" else ""
+    parts = [] if spec.normalisation == NONE else [f"{spec.normalisation.label} normalisation{place}"]
+    parts += [] if spec.residual == NONE else [f"residual {spec.residual.label}"]
+    return ", ".join(parts)
+
+
+def _deepest(spec: NetworkSpec, batch: int, decades: float) -> str:
+    """The depth up to which the attenuation stays within so many decades, by bisection."""
+    if not predictable(replace(spec, depth=2), batch):
+        return NO_ANSWER
+
+    def within(depth: int) -> bool:
+        return abs(attenuation(replace(spec, depth=depth), batch)) <= decades
+
+    low, high = 1, 2
+    while within(high):
+        low, high = high, 2 * high
+        if low >= DEEPEST:
+            return f"depth {low:,} and beyond"
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if within(middle) else (low, middle)
+    return f"depth {low:,}"
+
+
+def _decades(value: float, form: str) -> str:
+    return formatted(value, form) if np.isfinite(value) else NO_ANSWER

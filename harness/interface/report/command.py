@@ -1,0 +1,43 @@
+"""`harness report`: the page of a results folder, or of each of several with an index page before them."""
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.base.errors import ResultsError
+from harness.interface.terminal import say
+
+HELP = "Write the report page of a results folder, or of each one in a folder of them, with an index page."
+
+Folder = Annotated[
+    Path, typer.Argument(help="A results folder, such as results/depth, or a folder of them.", show_default=False)
+]
+Open = Annotated[bool, typer.Option("--open", help="Open the page in the browser.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="File to write; by default report.html in the results folder, or index.html above several."),
+]
+
+
+def report(results: Folder, open_page: Open = False, out: Out = None) -> None:
+    """Write the page, print its path, and open it if asked to."""
+    if out is not None and not out.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {out.absolute().parent}; make it", param_hint="--out")
+    path = _write(results, out)
+    say(path)
+    if open_page:
+        webbrowser.open(path.absolute().as_uri())
+
+
+def _write(results: Path, out: Path | None) -> Path:
+    from harness.interface.report import index, page
+    from harness.study.results import load
+
+    folders = index.results_in(results)
+    if not folders:
+        return page.write_report(load(results), out)
+    if out is not None and out.absolute().parent != results.absolute():
+        raise ResultsError(f"{out}: the index page links to the pages beside it; give --out a name in {results}")
+    return index.write_index(results, folders, out)

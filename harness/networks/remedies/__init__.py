@@ -1,0 +1,1 @@
+"""What stands between and beside the layers of a network: normalisations, and residual connections."""

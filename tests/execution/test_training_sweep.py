@@ -1,0 +1,144 @@
+"""Sweeps that train, through the driver: parts, resuming, workers, memory, reading, and networks built again."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import harness
+from harness import config
+from harness.base.errors import ResultsError
+from harness.execution.driver import prepare
+from harness.results import parts
+from harness.results.columns import TABLES
+
+SWEEP = {
+    "name": "t",
+    "network": {
+        "activation": ["relu", "sigmoid"],
+        "init": "he_normal",
+        "depth": [2, 3],
+        "width": 5,
+        "output": "linear",
+    },
+    "data": {"inputs": "digits", "targets": "labels", "batch": 16},
+    "replicates": 3,
+    "figures": [],
+    "training": {
+        "optimiser": ["sgd", "adam"],
+        "learning_rate": 0.01,
+        "batch": 8,
+        "steps": 9,
+        "split": {"train": 40, "validation": 20, "test": 30},
+        "record": {"times": 3},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    return harness.sweep(SWEEP, out=tmp_path_factory.mktemp("swept") / "r", workers=1)
+
+
+def test_the_tables_of_training_have_the_declared_columns_and_their_rows(swept):
+    for name in ("steps", "step_layers"):
+        assert list(getattr(swept, name)) == [column.name for column in TABLES[name]]
+    runs, recorded = 2 * 2 * 3 * 2, 3
+    assert len(swept.steps) == runs * recorded and swept.steps["run"].nunique() == runs
+    assert len(swept.step_layers) == 2 * 3 * 2 * recorded * (2 + 3)
+    assert set(swept.steps["network"].astype(str)) == set(swept.networks["network"].astype(str))
+    assert swept.steps["accuracy_test"].between(0, 1).all()
+
+
+def test_some_columns_are_read_and_an_unknown_table_is_named(swept):
+    frame = swept.read("step_layers", ["moved"], [("step", "==", 9), ("layer", "==", 1)])
+    assert list(frame) == ["moved"] and len(frame) == 24 and (frame["moved"] > 0).all()
+    with pytest.raises(ResultsError) as error:
+        swept.read("step")
+    assert str(error.value) == "there is no table 'step'; there are layers, networks, steps, step_layers"
+
+
+def test_a_sweep_without_training_says_so(tmp_path):
+    plain = harness.sweep({k: v for k, v in SWEEP.items() if k != "training"}, out=tmp_path / "r", workers=1)
+    with pytest.raises(ResultsError) as error:
+        plain.read("steps")
+    assert str(error.value) == (
+        f"{tmp_path / 'r'}: no table 'steps': this sweep does not train; add training: to its config"
+    )
+
+
+def test_any_number_of_workers_writes_the_same_bytes(swept, tmp_path):
+    harness.sweep(SWEEP, out=tmp_path / "two", workers=2)
+    for kind in TABLES:
+        mine, others = (
+            {p.name for p in (folder / kind).glob("*.parquet")} for folder in (swept.path, tmp_path / "two")
+        )
+        assert mine == others and mine  # the names hold the hash of the content
+
+
+def test_a_killed_training_goes_on_from_its_finished_blocks(swept, tmp_path, monkeypatch):
+    """The first run ends before it has written the last part of its second block."""
+    folder, calls = tmp_path / "r", []
+    whole = parts.commit
+
+    def dies(*given, **named):
+        calls.append(given[1])
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        whole(*given, **named)
+
+    monkeypatch.setattr("harness.execution.planning.plan.WORK", 1e6)  # several blocks
+    monkeypatch.setattr(parts, "commit", dies)
+    with pytest.raises(KeyboardInterrupt):
+        harness.sweep(SWEEP, out=folder, workers=1)
+    monkeypatch.setattr(parts, "commit", whole)
+    left = prepare(config.read(SWEEP), folder).plan
+    assert calls[0] not in {block.name for block in left.blocks} and calls[1] in {block.name for block in left.blocks}
+    again = harness.sweep(SWEEP, out=folder, workers=1)
+    for name in ("steps", "step_layers"):
+        pd.testing.assert_frame_equal(sorted_(getattr(again, name)), sorted_(getattr(swept, name)), check_exact=True)
+
+
+def sorted_(frame):
+    texts = dict.fromkeys(frame.select_dtypes("category"), str)
+    by = [name for name in ("run", "step", "layer") if name in frame]
+    return frame.astype(texts).sort_values(by).reset_index(drop=True)
+
+
+@pytest.mark.parametrize("kind", ["steps", "step_layers"])
+def test_a_damaged_part_of_training_is_named_and_computed_again(swept, tmp_path, kind):
+    harness.sweep(SWEEP, out=tmp_path / "r", workers=1)
+    part = next((tmp_path / "r" / kind).glob("*.parquet"))
+    part.write_bytes(part.read_bytes()[:-1])
+    with pytest.raises(ResultsError) as error:
+        harness.load(tmp_path / "r").read("networks")
+    assert str(error.value) == f"{part}: does not match its checksum; run the sweep again to replace it"
+    with pytest.warns(UserWarning, match="does not match its checksum; it is computed again"):
+        again = harness.sweep(SWEEP, out=tmp_path / "r", workers=1)
+    pd.testing.assert_frame_equal(sorted_(again.steps), sorted_(swept.steps), check_exact=True)
+
+
+def test_a_network_is_built_at_any_step_of_its_run(swept):
+    runs = swept.steps[(swept.steps["step"] == 9) & (swept.steps["depth"] == 3)]
+    layers = swept.step_layers.astype({"run": str})
+    for key in runs["run"].astype(str).head(3):
+        drawn, start, end = swept.build(key.rpartition("-")[0]), swept.build(key, step=0), swept.build(key, step=9)
+        own = layers[(layers["run"] == key) & (layers["step"] == 9)].sort_values("layer")
+        for k, moved in enumerate(own["moved"]):
+            np.testing.assert_array_equal(start.weights[k], drawn.weights[k])
+            away = np.linalg.norm(end.weights[k] - start.weights[k]) / np.linalg.norm(start.weights[k])
+            np.testing.assert_allclose(away, moved, rtol=1e-12)
+        np.testing.assert_allclose(
+            [np.log10(np.linalg.norm(W)) for W in end.weights], own["log10_norm_weights"], rtol=0, atol=1e-12
+        )
+        np.testing.assert_array_equal(end.inputs[:16], drawn.inputs)  # the probe is the first rows that train
+
+
+def test_unknown_runs_and_steps_are_named(swept):
+    key = str(swept.steps["run"].iloc[0])
+    for given, message in (
+        ((key[:-2] + "zz", 1), f"no training run {key[:-2] + 'zz'!r}; the column `run` of `steps` has the keys"),
+        ((key, 10), "no step 10; the runs have 9"),
+    ):
+        with pytest.raises(ResultsError) as error:
+            swept.build(given[0], step=given[1])
+        assert str(error.value) == f"{swept.path}: {message}"

@@ -1,0 +1,81 @@
+"""Figures of training: what they prepare, from the tables of small runs, and that they draw."""
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from nets import spec
+from training_runs import ENDS, recipe, trained, training
+
+from harness import figures
+from harness.figures.kit import style
+from harness.results.training.tuning import paired, scheduled, tuned
+
+NAMES = [name for name, entry in figures.FIGURES.items() if entry.folder == "training"]
+
+
+@pytest.fixture(scope="module")
+def tables():
+    """(step_layers, steps) of ReLU and sigmoid, two depths, two optimisers, three rates of which one diverges."""
+    specs = [spec(a, "he_normal", depth=depth, width=6, **ENDS) for a in ("relu", "sigmoid") for depth in (2, 4)]
+    recipes = [recipe(name, rate) for name in ("sgd", "adam") for rate in (0.001, 0.02, 0.1)] + [recipe("sgd", 1e200)]
+    *_, steps, layers = trained(specs, training(*recipes), range(2))
+    return layers, steps
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_of_training_draws(name, tables, tmp_path):
+    assert figures.needs_training(name) and figures.applies(name, tables[1]) is None
+    png, svg = figures.save(name, *tables, tmp_path)
+    assert png.stat().st_size > 10_000 and svg.read_text(encoding="utf-8").startswith("<?xml")
+    module = figures.figure(name)
+    with style.drawing_style():
+        figure = module.draw(module.prepare(*tables))
+        FigureCanvasAgg(figure).draw()
+    words = " ".join(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")))
+    assert "mathdefault" not in words and "sgd" in words and "adam" in words
+
+
+def test_the_bars_of_the_ledger_are_the_growth_of_the_weights(tables):
+    layers, steps = tables
+    rows = figures.figure("norm_ledger").prepare(layers, steps[steps["replicate"] == 0]).rows
+    assert len(rows) == 2 * 2 * 4
+    np.testing.assert_allclose(rows["flow"] + rows["size"], rows["growth"], rtol=1e-12)
+    chosen = tuned(steps[(steps["replicate"] == 0) & (steps["depth"] == 4)])
+    own = layers[layers["run"].isin(chosen["run"])]
+    first, last = (scheduled(own, step).set_index(["run", "layer"])["log10_norm_weights"] for step in (0, 12))
+    expected = (100 ** (last - first) - 1).to_numpy()
+    np.testing.assert_allclose(np.sort(rows["growth"]), np.sort(expected), rtol=1e-9, atol=1e-12)
+
+
+def test_accuracy_is_that_of_the_rate_with_the_least_validation_cost(tables):
+    prepared = figures.figure("accuracy_against_depth").prepare(*tables)
+    last = scheduled(tables[1])
+    runs = last[(last["activation"] == "relu") & (last["depth"] == 4) & (last["optimiser"] == "adam")]
+    best = runs.loc[runs.groupby("replicate")["log10_cost_validation"].idxmin(), "accuracy_test"]
+    row = prepared.rows.query("activation == 'relu' and depth == 4 and optimiser == 'adam'")
+    assert row["median"].item() == pytest.approx(best.median())
+
+
+def test_a_rate_at_an_end_of_its_axis_has_no_value(tables):
+    """Of the rates, 0.001 is far too small for 12 steps; where the largest is best, a larger one may be better."""
+    steps = tables[1][(tables[1]["optimiser"] == "adam") & (tables[1]["depth"] == 2)]
+    chosen = tuned(steps)
+    at_end = chosen.set_index(["activation", "replicate"])["at_end"]
+    rates = chosen.set_index(["activation", "replicate"])["learning_rate"]
+    assert not at_end[rates == 0.02].any()
+    least = tuned(steps[steps["learning_rate"] <= 0.02])  # the cost still falls towards 0.02
+    assert least["at_end"].all()
+    assert np.isnan(paired(least, "accuracy_test", "activation", "relu", "sigmoid")).all()
+
+
+def test_a_diverged_run_is_never_the_best(tables):
+    assert (tuned(tables[1])["learning_rate"] < 1).all()
+
+
+def test_a_sweep_without_training_has_none_of_these_figures(tables):
+    networks = tables[1].drop(columns="step")
+    assert {figures.applies(name, networks) for name in NAMES} == {"the sweep does not train"}
+    gaussian = tables[1].assign(accuracy_test=np.nan)
+    assert figures.applies("accuracy_against_depth", gaussian) == "needs classes: data: {targets: labels}"
+    sigmoid = tables[1][tables[1]["activation"] == "sigmoid"]
+    assert figures.applies("unit_lives", sigmoid) == "no activation here has silent units"

@@ -1,0 +1,226 @@
+"""The report page in a real browser: what it shows is what the tables hold, and it asks nothing of anyone."""
+
+import json
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import axe_playwright_python
+import pandas as pd
+import pytest
+from command import environment
+from report_pages import SIZES, SWEEPS, wait
+
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+SUPERSCRIPTS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+SHOWN = 0.003  # decades: three significant digits
+
+
+def log10_of(text: str) -> float:
+    """log10 of a number as the page shows it."""
+    found = re.fullmatch(r"([\d.]+) × 10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)", text.strip())
+    if found:
+        return math.log10(float(found[1])) + int(found[2].translate(SUPERSCRIPTS))
+    return math.log10(float(text)) if float(text) else -math.inf
+
+
+def decades_of(text: str) -> float:
+    return float(text.replace("−", "-"))
+
+
+@pytest.fixture(scope="module")
+def tables(pages) -> dict[str, dict[str, pd.DataFrame]]:
+    return {
+        sweep: {name: pd.read_parquet(pages / "results" / sweep / name) for name in ("layers", "networks")}
+        for sweep in SWEEPS
+    }
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_no_request_and_no_complaint(opened, name):
+    shown = opened(name)
+    page = shown.page
+    page.select_option("#theme", "dark")
+    page.select_option("#size", "large")
+    if name != "some_layers":
+        page.check("input[value=ledger]")
+        page.click("#w-next")
+    assert shown.complaints == []
+    assert [url for url in shown.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def violations(page) -> list:
+    return page.evaluate(
+        f"axe.run(document, {{runOnly: {json.dumps(RULES)}, resultTypes: ['violations']}})"
+        ".then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.html.slice(0, 120))]))"
+    )
+
+
+def use(page) -> None:
+    """Reach what is not on the page as it opens: another kind of chart, every case and licence, a step of the walk."""
+    page.check("input[value=ledger]")
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    page.click("#w-next")
+    page.wait_for_timeout(60)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", ["depth", "dead"])
+def test_no_violation_of_accessibility(opened, name, size, scheme):
+    page = opened(name, viewport=SIZES[size], color_scheme=scheme).page
+    page.evaluate(AXE)
+    assert violations(page) == []
+    use(page)
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize(("activation", "init", "depth"), [("sigmoid", "xavier_normal", 600), ("relu", "he_normal", 1)])
+def test_a_walk_says_what_was_measured(opened, tables, activation, init, depth):
+    shown = opened("depth")
+    shown.choose(w_activation=activation, w_init=init, w_depth=depth)
+    key = shown.page.locator("#w-draw").input_value()
+    layers = tables["depth"]["layers"]
+    own = layers[layers["network"] == key].set_index("layer")
+    for layer in (depth, (depth + 2) // 3, 1):
+        shown.slide("#w-at", 2 * (depth - layer) + 2)
+        row = own.loc[layer]
+        below = row["log10_grad_preactivations"] + row["log10_weight_factor"]
+        for place, value in enumerate((row["log10_grad_preactivations"], below, row["log10_grad_weights"]), start=1):
+            said = shown.text(f"#w-eq li:nth-child({place}) .val b")
+            assert log10_of(said) == pytest.approx(value, abs=SHOWN), (layer, place)
+    (network,) = tables["depth"]["networks"].query(f"network == '{key}'").itertuples()
+    total = network.log10_gradient_gain if depth > 1 else 0.0
+    total += own.loc[depth]["log10_activation_factor"] + own.loc[1]["log10_weight_factor"]
+    assert decades_of(shown.text("#w-ledger .total td.n")) == pytest.approx(total, abs=0.006)
+
+
+def test_formats_end_at_the_layers_of_the_table(opened, tables):
+    shown = opened("depth")
+    shown.choose(w_activation="sigmoid", w_init="xavier_normal", w_depth=600)
+    key = shown.page.locator("#w-draw").input_value()
+    (network,) = tables["depth"]["networks"].query(f"network == '{key}'").to_dict("records")
+    for place, name in enumerate(("float16", "bfloat16", "float32", "float64"), start=1):
+        first = int(network[f"zero_from_layer_{name}"])
+        for layer, zero in ((first + 1, False), (first, True)):
+            shown.slide("#w-at", 2 * (600 - layer) + 1)
+            assert (shown.text(f"#w-formats tr:nth-child({place}) td") == "reads 0") is zero, (name, layer)
+
+
+def test_a_dead_network_never_shows_a_finite_total(opened, tables):
+    shown = opened("dead")
+    networks = tables["dead"]["networks"]
+    dead = networks[networks["dead_from_layer"].notna() & (networks["depth"] == 30)]
+    shown.choose(w_width=2, w_depth=30)
+    keys = set(dead["network"]) & {
+        option.get_attribute("value") for option in shown.page.locator("#w-draw option").all()
+    }
+    assert keys
+    for key in keys:
+        shown.page.select_option("#w-draw", key)
+        shown.page.wait_for_timeout(60)
+        shown.page.click("#w-last")
+        assert shown.text("#w-ledger .total td.n") == "−∞"
+        assert shown.text("#w-eq li:nth-child(2) .val b") == "0"
+
+
+def test_the_pointer_the_slider_and_the_table_agree(opened, tables):
+    shown = opened("depth")
+    chart = shown.page.locator("#l-chart svg")
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    shown.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 100)
+    layer = int(re.fullmatch(r"layer (\d+) of 600", shown.text("#l-layer"))[1])
+    assert 1 < layer < 600
+    layers = tables["depth"]["layers"].query("depth == 600 and activation == 'relu' and init == 'he_normal'")
+    at = layers.set_index(["network", "layer"])["log10_grad_preactivations"].unstack()
+    cells = [cell.inner_text() for cell in shown.page.locator("#l-values tbody tr").first.locator("td").all()]
+    assert log10_of(cells[0]) == pytest.approx((at[layer] - at[600]).median(), abs=SHOWN)
+    assert log10_of(cells[3]) == pytest.approx(at[layer].median(), abs=SHOWN)
+    shown.page.focus("#l-at")
+    shown.page.keyboard.press("End")
+    assert shown.text("#l-layer") == "layer 1 of 600"
+
+
+def test_the_chart_over_depth_shows_the_median_and_theory(opened, tables):
+    shown = opened("depth")
+    networks = tables["depth"]["networks"].query("depth == 600 and activation == 'sigmoid' and init == 'he_normal'")
+    row = next(
+        row for row in shown.page.locator("#d-values tbody tr").all() if "sigmoid, he_normal" in row.inner_text()
+    )
+    cells = [cell.inner_text() for cell in row.locator("td").all()]
+    assert decades_of(cells[1]) == pytest.approx(networks["log10_gradient_gain"].median(), abs=0.006)
+    theory = networks["predicted_slope_per_layer"].median() * 599
+    assert decades_of(cells[3]) == pytest.approx(theory, abs=0.006)
+
+
+def test_the_keyboard_reaches_every_part(opened):
+    page = opened("depth").page
+    reached = set()
+    for _ in range(90):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id"))
+    assert {"theme", "size", "l-measure", "l-at", "d-at", "w-next", "w-at", "w-draw", "n-activation", "save"} <= reached
+
+
+def test_the_table_sorts_filters_and_gives_a_line_that_runs(opened, pages, tables):
+    """Attenuations are sorted as numbers, in a table where some values are null."""
+    shown = opened("depth")
+    shown.page.select_option("#n-activation", "sigmoid")
+    shown.page.get_by_role("button", name="attenuation: Activate to sort").click()
+    wait(shown.page, "document.querySelector('#n-table tbody tr').innerText.includes('600')", shown.complaints)
+    shown.page.locator("[data-copy]").first.click()
+    line = shown.text("#n-line")
+    key = re.search(r'build\("([^"]+)"\)', line)[1]
+    gains = tables["depth"]["networks"].query("activation == 'sigmoid'").set_index("network")["log10_gradient_gain"]
+    assert gains[key] == gains.min() < gains.max()
+    code = f"{line}\nprint(net.spec.depth, net.weights[1].shape)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=pages, env=environment(), text=True, capture_output=True)
+    assert (done.stdout, done.stderr) == ("600 (8, 8)\n", "")
+
+
+def test_without_scripts_the_answer_and_the_config_remain(opened):
+    shown = opened("depth", java_script_enabled=False)
+    text = shown.text("body")
+    assert "Over 600 layers" in text and "Slope of the gradient" in text and "replicates: 4" in text
+    assert not shown.page.locator("#walk").is_visible()
+
+
+def test_a_page_of_some_layers_says_so_and_has_no_walk(opened):
+    shown = opened("some_layers")
+    assert "Recorded: 5 of 50 layers." in shown.text("#l-caption")
+    assert not shown.page.locator("#walk").is_visible()
+
+
+def test_hostile_texts_make_no_element(opened, written):
+    evil = "</script><img src=x onerror=alert(1)><!--{{7*7}}"
+
+    def plant(folder: Path) -> None:
+        (folder / "claims.json").write_text(json.dumps({"question": evil, "answer": evil, "claims": [claim(evil)]}))
+        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest["environment"]["system"] = evil
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+
+    page = written("single", plant)
+    shown = opened(page)
+    assert shown.page.locator("img").count() == 0
+    assert shown.text("h1") == evil
+    assert shown.complaints == []
+
+
+def claim(text: str) -> dict:
+    case = {"where": text, "grade": "fails", "estimate": 1, "low": 1, "high": 1, "at_least": 2, "at_most": "inf"}
+    texts = dict.fromkeys(("name", "sentence", "statistic", "interval"), text)
+    return texts | {"grade": "fails", "cases": [case | {"draws": 1, "note": text}]}
+
+
+def test_a_printed_page_holds_charts_and_no_controls(opened):
+    shown = opened("dead")
+    assert shown.page.pdf(format="A4").startswith(b"%PDF")
+    shown.page.emulate_media(media="print")
+    assert shown.page.locator("#l-chart svg").is_visible()
+    assert not shown.page.locator("#w-next").is_visible()
