@@ -167,9 +167,16 @@ def good(done: subprocess.CompletedProcess) -> str:
 
 
 def files(folder: Path) -> dict[str, tuple[int, int, bytes]]:
-    """Every file under a folder: its path, with its inode, its time and its bytes."""
-    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return {str(p.relative_to(folder)): (p.stat().st_ino, p.stat().st_mtime_ns, p.read_bytes()) for p in found}
+    """Every file under a folder: its path, with its inode, its time and its bytes.
+
+    A running command may rename or remove a file while the folder is read; such a file is left out.
+    """
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+            content = path.read_bytes()
+            found[str(path.relative_to(folder))] = (path.stat().st_ino, path.stat().st_mtime_ns, content)
+    return found
 
 
 def part_files(folder: Path) -> dict[str, tuple[int, int, bytes]]:
