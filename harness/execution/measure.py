@@ -206,7 +206,7 @@ def _lost_slope(passed: Walk) -> int:
     for k in range(len(passed.forward), 0, -1):
         backward = passed.backward[k - 1]
         delta = backward.delta[0, 0]
-        if not passed.forward[k - 1].slope.has_zeros and slope_lost(grad_r, delta).any():
+        if not passed.forward[k - 1].slope.has_zeros and slope_lost(grad_r.largest, delta.largest).any():
             return k
         grad_r = backward.grad_below[0, 0]
     return 0

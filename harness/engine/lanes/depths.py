@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from harness.base.arrays import Array
-from harness.base.scaled import Scaled, Slope, Weights, any_of, concatenated
+from harness.base.scaled import Scaled, Slope, Weights, concatenated
+from harness.base.scaled import largest as largest_of
 from harness.engine.equations import layer_backward
 from harness.engine.lanes.draws import SharedDraws
 from harness.engine.layers import BackwardLayers, Layer
@@ -87,24 +88,25 @@ def backward_layers(grad_r: Scaled, layers: Iterable[tuple[Slope, Weights]], r_b
     `r_below` is what lies below each of them, the lowest first. W is a base alone, so ∂C/∂r[k−1] has the exponent of
     ∂C/∂z[k].
     """
-    shape, dtype = (len(r_below.mantissa), *grad_r.mantissa.shape), grad_r.mantissa.dtype
+    top, shape, dtype = grad_r, (len(r_below.mantissa), *grad_r.mantissa.shape), grad_r.mantissa.dtype
     deltas = Scaled(np.empty(shape, dtype), np.empty(shape[:-2], dtype=np.int64))
     grads = Scaled(np.empty((*shape[:-1], r_below.mantissa.shape[-1]), dtype), deltas.exponent)
-    largest, underflows = np.empty(shape[:-2]), None
+    largest, underflows, has_zeros = np.empty(shape[:-2]), None, False
     for i, (slope, W) in zip(reversed(range(shape[0])), layers, strict=True):
         delta, grad_below = layer_backward(grad_r, slope.into(deltas.mantissa[i]), W.into(grads.mantissa[i]))
-        deltas.exponent[i], largest[i] = delta.exponent, delta.largest
-        if not slope.has_zeros and any_of(lost := slope_lost(grad_r, delta)):
-            underflows = np.zeros(shape[:-2], dtype=bool) if underflows is None else underflows
-            underflows[i] = lost
+        deltas.exponent[i], largest[i], has_zeros = delta.exponent, delta.largest, slope.has_zeros
         grad_r = grad_below
+    if not has_zeros and not largest.all():
+        underflows = slope_lost(np.concatenate([largest_of(grads.mantissa[1:]), top.largest[None]]), largest)
     return BackwardLayers(r_below, deltas, largest, grads, underflows)
 
 
-def slope_lost(grad_r: Scaled, delta: Scaled) -> Array:
-    """Whether slopes of a lane have underflowed, (…), given that none is 0: delta is then 0 although ∂C/∂r is not."""
-    zero = delta.largest == 0
-    return zero & (grad_r.largest > 0) if any_of(zero) else zero
+def slope_lost(grad_r: Array, delta: Array) -> Array:
+    """Whether slopes of a lane have underflowed, (…), given that none is 0: delta is then 0 although ∂C/∂r is not.
+
+    Both are given by the largest magnitude of each lane.
+    """
+    return (delta == 0) & (grad_r > 0)
 
 
 def layers_per_array(draws: SharedDraws, lanes: int) -> int:

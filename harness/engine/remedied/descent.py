@@ -143,7 +143,7 @@ class _Passes:
 
     def _note_lost(self, k: int, depths: slice, grad: Scaled, delta: Scaled, has_zeros: bool) -> None:
         """Note slopes that have underflowed at layer k."""
-        if not has_zeros and any_of(lost := slope_lost(grad, delta)):
+        if not has_zeros and any_of(lost := slope_lost(grad.largest, delta.largest)):
             failures = self.slope_failures[depths]
             np.maximum(failures, k, out=failures, where=lost)
 
