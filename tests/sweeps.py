@@ -52,6 +52,7 @@ SMALLEST = {
     "normalisation_batches": ("normalisation", ("network.depth=65",)),
     "residual": ("residual", ("network.width=64", "network.depth=[33, 129]")),
     "residual_orders": ("residual", ("network.width=64", "network.depth=33")),
+    "residual_deep": ("residual", ("network.width=32", "network.depth=[101, 301]")),
     "remedies": ("remedies", ("network.width=32", "network.depth=[11, 101]")),
 }
 

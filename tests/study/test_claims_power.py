@@ -305,6 +305,7 @@ PLANTED = {
         "identity": column("log10_block_factor", lambda f: f["log10_block_factor"] + 1e-12),
     },
     "residual_orders": {"inside_is_worse": slope_off(-0.05)},
+    "residual_deep": {"flat_at_any_depth": gain_off(1.01)},
     "remedies": {
         "scaled_skips_keep": gain_off(2**0.5),  # alpha forgotten
         "normalised_skips_keep": slope_off(0.09),  # a skip lost beside batch normalisation and ReLU
