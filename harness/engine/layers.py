@@ -11,7 +11,7 @@ from harness.base.scaled import Scaled, Slope
 from harness.networks.activations import Activation
 
 
-@dataclass(frozen=True)
+@dataclass
 class Layer:
     """Layer k after the forward pass: r[k] and phi'(z[k]). Several layers are stacked on a leading axis."""
 
