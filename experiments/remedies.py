@@ -4,8 +4,8 @@ Two beliefs about normalisation are put to the test for every activation at once
 a gradient, and that layer normalisation cures a sigmoid. docs/remedies.md derives what theory says of each remedy.
 """
 
-from harness.study.claims import Case, Claim, mean
-from harness.study.selection import draw_groups
+from harness.study.claims import Case, Claim, mean, near
+from harness.study.selection import deepest, draw_groups
 
 SENTENCE = (
     "A skip whose branch is scaled by 1/√depth keeps the gradient of every activation at any depth; no initialisation "
@@ -15,14 +15,18 @@ FIGURES = ("remedies", "attenuation_against_depth")
 SWEEPS = {"remedies": ("network.width=64", "network.depth=[11, 101]")}
 
 KEPT = 3  # decades, within which a gradient counts as kept
+AMPLIFIED = 0.005  # decades a layer: a third of what is predicted of a sigmoid in 100 layers, the least of the three
+ABOUT = 0.04  # decades a layer, a tenth of a sigmoid's rate: 8 draws of 100 layers of 32 units know it to 0.03
 DEEP = "depth > 100"
 ALONE = "residual == 'none'"
 
 
+KEYS = ("activation", "init", "normalisation", "residual", "depth")
+
+
 def attenuations(results, **band):
     """The attenuation in decades, whose mean over the draws must lie in the band."""
-    keys = ("activation", "init", "normalisation", "residual", "depth")
-    for words, _, rows in draw_groups(results.networks, *keys):
+    for words, _, rows in draw_groups(results.networks, *KEYS):
         yield Case(words, rows["log10_gradient_gain"], **band)
 
 
@@ -38,7 +42,19 @@ def exploded(results):
     yield from attenuations(results, at_least=KEPT)
 
 
+def amplified(results):
+    """The decades that each layer adds, in the deepest networks."""
+    for words, _, rows in draw_groups(deepest(results.networks), *KEYS):
+        yield Case(words, rows["log10_gradient_gain"] / (rows["depth"] - 2), at_least=AMPLIFIED)
+
+
+def as_predicted(results):
+    for words, _, rows in draw_groups(deepest(results.networks), *KEYS):
+        yield Case(words, rows["slope_per_layer"] - rows["predicted_slope_per_layer"], **near(0, ABOUT))
+
+
 MEAN = "mean attenuation (decades)"
+UNIT = "decades a layer"
 CLAIMS = (
     Claim(
         "scaled_skips_keep",
@@ -82,6 +98,14 @@ CLAIMS = (
         often_said=True,
     ),
     Claim(
+        "batch_normalisation_amplifies",
+        "Batch normalisation makes the gradient of a deep network grow towards the input, for every activation.",
+        f"mean of the attenuation, {UNIT}",
+        mean,
+        amplified,
+        scope=(ALONE, "normalisation == 'batch'", DEEP),
+    ),
+    Claim(
         "layer_normalisation_cures_sigmoids",
         "Layer normalisation cures the vanishing gradient of a sigmoid.",
         MEAN,
@@ -89,5 +113,13 @@ CLAIMS = (
         kept,
         scope=(ALONE, "normalisation in ('layer', 'rms')", "activation == 'sigmoid'", DEEP),
         often_said=True,
+    ),
+    Claim(
+        "length_normalisation_loses_sigmoids",
+        "Layer and rms normalisation both lose the gradient of a sigmoid, at about the predicted 0.41 decades a layer.",
+        f"mean difference from theory, {UNIT}",
+        mean,
+        as_predicted,
+        scope=(ALONE, "normalisation in ('layer', 'rms')", "activation == 'sigmoid'", DEEP),
     ),
 )

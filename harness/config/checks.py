@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from harness.base.messages import Path, Problem, close_match, related, remedy, shown
 from harness.config import axes, grid
 from harness.config.models import Data, NetworkAxes, Sweep, Thresholds, placed
+from harness.config.remedies.blocked import blocked
 from harness.config.training import recipes
 from harness.config.training.models import KEYS, MISSING
 from harness.networks.coordinates import BY_NAME, PRODUCT_ORDER, REQUIRED
@@ -68,7 +69,7 @@ def checked(mapping: dict, folder: FilePath, allow_large: bool, read_data: bool)
     problems.add(_clashes(sweep, dataset))
     problems.add(_too_deep(sweep))
     problems.add(recipes.clashes(sweep, rows))
-    problems.add(grid.blocked(sweep.cases_given(), sweep.data.batch))
+    problems.add(blocked(sweep.cases_given(), sweep.data.batch))
     if dataset is not None:
         sweep = _fitted(sweep, dataset)
     if read_data:

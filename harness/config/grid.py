@@ -12,7 +12,6 @@ from harness.config import axes
 from harness.networks.coordinates import BY_NAME, COORDINATES, ON_LAYERS, PRODUCT_ORDER, REQUIRED
 from harness.networks.inits import INITS
 from harness.networks.kinds import Choice, Coordinate, Named, Shape, Whole
-from harness.networks.remedies.normalisations import NORMALISATIONS, Normalisation
 from harness.networks.training.optimisers import OPTIMISERS
 
 MAX_NETWORKS = 10**7  # replicates counted; beyond these a sweep runs for weeks, or was mistyped
@@ -178,44 +177,6 @@ def _refusal(factory: Callable, values: Mapping[str, float]) -> str | None:
     except ValueError as error:
         return str(error)
     return None
-
-
-# Normalisations and skips ---------------------------------------------------------------------------------------------
-
-
-def blocked(cases: Sequence[Case], batch: int) -> Iterator[Problem]:
-    """Problems of skips between layers of different widths, and of normalisations that let no gradient pass."""
-    for case in cases:
-        key, hidden = _hidden_widths(case)
-        skips = [name for name, _ in axes.values(case.axes["residual"]) if name != "none"]
-        if skips and any(len(set(widths)) > 1 for widths in hidden):
-            text = f"residual: {skips[0]} adds layers up, so hidden layers must have one width; remove one of them"
-            yield Problem(key, text, reads=(case.paths["residual"],))
-        for name, _ in axes.values(case.axes["normalisation"]):
-            yield from _too_few(case, NORMALISATIONS[name](), key, hidden, batch)
-
-
-def _too_few(
-    case: Case, normalisation: Normalisation, key: Path, hidden: Sequence[Sequence[int]], batch: int
-) -> Iterator[Problem]:
-    by_batch = normalisation.over == "batch"
-    sizes = [batch] if by_batch else [width for widths in hidden for width in widths]
-    if normalisation.over is None or min(sizes, default=normalisation.least) >= normalisation.least:
-        return
-    place, where = ("samples", ("data", "batch")) if by_batch else ("units", key)
-    values = "any two values become ±1" if normalisation.centred else "any one value becomes ±1"
-    text = (
-        f"{min(sizes)} is too few {place} for normalisation: {normalisation.name}, which lets no gradient pass: "
-        f"{values}; use {normalisation.least} or more"
-    )
-    yield Problem(where, text, reads=(case.paths["normalisation"],))
-
-
-def _hidden_widths(case: Case) -> tuple[Path, list[tuple[int, ...]]]:
-    """The place where a case gives its widths, and those of the hidden layers of each shape."""
-    if has_widths(case.axes):
-        return case.paths[WIDTHS], [tuple(shape[1:-1]) for shape in axes.values(case.axes[WIDTHS]) if shape]
-    return case.paths["width"], [(width,) for width in axes.values(case.axes["width"])]
 
 
 # Networks that come twice -------------------------------------------------------------------------------------------

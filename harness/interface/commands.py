@@ -235,6 +235,7 @@ def predict(
     normalisation: options.Normalisation = None,
     normalise: options.Normalise = None,
     residual: options.Residual = None,
+    weight_standardised: options.WeightStandardised = False,
     batch: options.Batch = 64,
     as_json: options.Json = False,
 ) -> None:
@@ -253,6 +254,7 @@ def predict(
         "normalisation": normalisation,
         "normalise": normalise,
         "residual": residual,
+        "weight_standardised": "true" if weight_standardised else None,
     }
     tables = forecasts(spec_of(written, batch), batch)
     if as_json:

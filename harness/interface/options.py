@@ -132,6 +132,9 @@ Normalise = Annotated[
 Residual = Annotated[
     str | None, typer.Option(help='Skips: pre, inside, post or none, or "{name: pre, alpha: 0.5}".', show_default=False)
 ]
+WeightStandardised = Annotated[
+    bool, typer.Option("--weight-standardised", help="Centre and scale every column of the weights.")
+]
 Batch = Annotated[int, typer.Option(help="Number of samples in a batch; counts for batch normalisation.", min=1)]
 Output = Annotated[str | None, typer.Option(help="Output layer: activation (the default) or linear.")]
 

@@ -16,16 +16,19 @@ DEEPEST = 2**14  # depth up to which a prediction is computed; a loop over its l
 NO_ANSWER = "no answer: theory has none for this order of normalisation and skip (docs/remedies.md)"
 
 NONE, PLACE = Choice("none"), "preactivations"
-# Each with its coordinates and what it costs: (normalisation, place, residual, cost).
-REMEDIES: tuple[tuple[Choice, str, Choice, str], ...] = (
-    (Choice("batch"), PLACE, NONE, "samples of a batch depend on each other; 2 numbers a unit"),
-    (Choice("layer"), PLACE, NONE, "2 numbers a unit; a mean and a variance for each sample"),
-    (Choice("rms"), PLACE, NONE, "2 numbers a unit; a mean square for each sample"),
-    (Choice("layer"), "outputs", NONE, "2 numbers a unit; the next layer sees no saturated values"),
-    (NONE, PLACE, Choice("pre"), "hidden layers of one width"),
-    (NONE, PLACE, Choice("pre", (("depth_power", -0.5),)), "hidden layers of one width; branches start small"),
-    (Choice("batch"), PLACE, Choice("pre"), "hidden layers of one width; samples of a batch depend on each other"),
-    (Choice("layer"), PLACE, Choice("pre"), "hidden layers of one width; 2 numbers a unit"),
+SCALED_SKIPS = Choice("pre", (("depth_power", -0.5),))
+# Each with its coordinates and what it costs: (normalisation, place, residual, weights standardised, cost).
+REMEDIES: tuple[tuple[Choice, str, Choice, bool, str], ...] = (
+    (Choice("batch"), PLACE, NONE, False, "samples of a batch depend on each other; 2 numbers a unit"),
+    (Choice("layer"), PLACE, NONE, False, "2 numbers a unit; a mean and a variance for each sample"),
+    (Choice("rms"), PLACE, NONE, False, "2 numbers a unit; a mean square for each sample"),
+    (Choice("layer"), "outputs", NONE, False, "2 numbers a unit; the next layer sees no saturated values"),
+    (NONE, PLACE, NONE, True, "a mean and a variance of each unit's weights, at every step"),
+    (Choice("layer"), PLACE, NONE, True, "2 numbers a unit; means and variances of samples and of weights"),
+    (NONE, PLACE, Choice("pre"), False, "hidden layers of one width"),
+    (NONE, PLACE, SCALED_SKIPS, False, "hidden layers of one width; branches start small"),
+    (Choice("batch"), PLACE, Choice("pre"), False, "hidden layers of one width; samples depend on each other"),
+    (Choice("layer"), PLACE, Choice("pre"), False, "hidden layers of one width; 2 numbers a unit"),
 )
 
 
@@ -74,14 +77,16 @@ def _plain_attenuation(spec: NetworkSpec) -> float:
 
 def _others(spec: NetworkSpec) -> Iterator[tuple[NetworkSpec, str]]:
     """The network with each remedy in place of what it has."""
-    for normalisation, place, residual, cost in REMEDIES:
-        yield replace(spec, normalisation=normalisation, normalise=place, residual=residual), cost
+    for normalisation, place, residual, standardised, cost in REMEDIES:
+        other = replace(spec, normalisation=normalisation, normalise=place, residual=residual)
+        yield replace(other, weight_standardised=standardised), cost
 
 
 def _words(spec: NetworkSpec) -> str:
     """`batch normalisation, residual pre`."""
     place = " of outputs" if spec.normalise == "outputs" else ""
     parts = [] if spec.normalisation == NONE else [f"{spec.normalisation.label} normalisation{place}"]
+    parts += ["weights standardised"] if spec.weight_standardised else []
     parts += [] if spec.residual == NONE else [f"residual {spec.residual.label}"]
     return ", ".join(parts)
 

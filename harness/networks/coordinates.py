@@ -179,6 +179,16 @@ class Coordinates:
             on_layers=False,
         ),
     ] = "preactivations"
+    weight_standardised: Annotated[
+        bool,
+        Coordinate(
+            "Whether every column of W is centred and scaled, so that it has mean 0 and its initialisation's variance",
+            Flag("a value of weight_standardised"),
+            note="; default false",
+            parts=("draws",),
+            assumed=True,
+        ),
+    ] = False
     residual: Annotated[
         Choice,
         Coordinate(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,8 @@ import pandas as pd
 from harness.base.arrays import Array
 from harness.base.streams import HIDDEN, HIDDEN_BIAS, OUTPUT, OUTPUT_BIAS, Streams
 from harness.networks.data import DataSpec, draw_batch
-from harness.networks.inits import base_weights
+from harness.networks.inits import base_variance, base_weights
+from harness.networks.remedies.standardised import standardise
 from harness.networks.spec import NetworkSpec
 
 
@@ -18,7 +20,7 @@ class BaseDraws:
 
     The draw of a hidden layer does not depend on the depth, so shallow networks are prefixes of deep ones; each depth
     has a separate output layer. With tied weights, all hidden layers after the first have the draw of W[1]. `shift` is
-    the mean of the weights of a base.
+    the mean of the weights of a base. `standardised`: every column of a base is centred and scaled.
     """
 
     def __init__(
@@ -29,10 +31,12 @@ class BaseDraws:
         dtype: np.dtype,
         shift: float = 0.0,
         tied: bool = False,
+        standardised: bool = False,
     ) -> None:
         self.seed, self.family, self.replicates, self.dtype = seed, family, replicates, dtype
-        self.shift, self.tied = shift, tied
+        self.shift, self.tied, self.standardised = shift, tied, standardised
         self._keyed: dict[tuple, Streams] = {}
+        self._inverses: dict[tuple, Array] = {}  # of the bases that were drawn
 
     def index(self, k: int) -> int:
         """Index of the draw of the hidden W[k] and b[k]."""
@@ -45,6 +49,14 @@ class BaseDraws:
     def output(self, depth: int, fan_in: int, fan_out: int) -> Array:
         """Base of the output layer of the networks of that depth, (replicates, fan_in, fan_out)."""
         return self._weights(OUTPUT, depth, fan_in, fan_out)
+
+    def hidden_inverse(self, k: int, fan_in: int, fan_out: int) -> Array:
+        """std/s of a standardised base that was drawn, (replicates, 1, fan_out): of the hidden W[k]."""
+        return self._inverses[HIDDEN, self.index(k), fan_in, fan_out]
+
+    def output_inverse(self, depth: int, fan_in: int, fan_out: int) -> Array:
+        """The same of the output layer of the networks of that depth."""
+        return self._inverses[OUTPUT, depth, fan_in, fan_out]
 
     def hidden_bias(self, k: int, fan_out: int, family: str) -> Array:
         """Base of the hidden b[k], (replicates, fan_out)."""
@@ -64,6 +76,9 @@ class BaseDraws:
         base = base_weights(self.family, streams, purpose, index, self.replicates, fan_in, fan_out)
         if self.shift:
             base += self.shift
+        if self.standardised:
+            base, inverse = standardise(base, sqrt(base_variance(self.family, fan_in, fan_out)))
+            self._inverses[purpose, index, fan_in, fan_out] = inverse.astype(self.dtype, copy=False)
         return base.astype(self.dtype, copy=False)
 
     def _biases(self, purpose: int, index: int, fan_out: int, family: str) -> Array:
@@ -87,8 +102,10 @@ class Network:
 
 
 def draw_parameters(spec: NetworkSpec, seed: int, replicate: int) -> tuple[list[Array], list[Array]]:
-    """The weights and biases of one network, in float64."""
-    draws = BaseDraws(seed, spec.family, [replicate], np.dtype(np.float64), spec.shift, spec.tied)
+    """The weights and biases of one network, in float64; weights as they multiply r, standardised or not."""
+    draws = BaseDraws(
+        seed, spec.family, [replicate], np.dtype(np.float64), spec.shift, spec.tied, spec.weight_standardised
+    )
     weights, biases = [], []
     for k in range(spec.depth):
         fan_in, fan_out = spec.fans(k)

@@ -33,6 +33,11 @@ def _no_bias(fan_in: int) -> float:
     return 0.0
 
 
+def base_variance(family: str, fan_in: int, fan_out: int) -> float:
+    """Variance of the entries of a base draw."""
+    return {"orthogonal": 1 / max(fan_in, fan_out), "constant": 0.0}.get(family, 1.0)
+
+
 @dataclass(frozen=True)
 class Init:
     """An initialisation: the family of its base draws and its gain as a function of (fan_in, fan_out)."""
@@ -46,8 +51,7 @@ class Init:
 
     def sigma_w(self, fan_in: int, fan_out: int) -> float:
         """σ_w = √(fan_in · Var W) of a layer; for `orthogonal`, Var W = gain² / max(fans), that of one entry."""
-        variance = {"orthogonal": 1 / max(fan_in, fan_out), "constant": 0.0}.get(self.family, 1.0)
-        return self.gain(fan_in, fan_out) * sqrt(fan_in * variance)
+        return self.gain(fan_in, fan_out) * sqrt(fan_in * base_variance(self.family, fan_in, fan_out))
 
     def mean_w(self, fan_in: int, fan_out: int) -> float:
         """Mean of a weight of a layer."""

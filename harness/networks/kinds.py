@@ -132,6 +132,7 @@ class Coordinate:
 
     def label(self, text: str) -> str:
         """`weight scale 2`, or the value alone where it says what it is: `he_normal`; of a flag, `tied`, `not tied`."""
+        words = self.name.replace("_", " ")
         if isinstance(self.kind, Flag):
-            return self.name if text in ("True", "1") else f"not {self.name}"
-        return text if self.label_alone else f"{self.name.replace('_', ' ')} {text}"
+            return words if text in ("True", "1") else f"not {words}"
+        return text if self.label_alone else f"{words} {text}"

@@ -104,8 +104,8 @@ class NetworkSpec(Coordinates):
 
     @property
     def remedied(self) -> bool:
-        """Whether hidden layers are normalised or have skips."""
-        return self.normalisation.name != "none" or self.residual.name != "none"
+        """Whether hidden layers are normalised or have skips, or weights are standardised."""
+        return self.weight_standardised or self.normalisation.name != "none" or self.residual.name != "none"
 
     def sigma_w_of(self, k: int) -> float:
         """σ_w of W[k]: σ_w² = fan_in · Var W."""

@@ -8,6 +8,7 @@ normalisation together. With g standard normal, q the variance of z, and moments
     batch                      p = `batch_pass` / q                    M = K − K_o, see `SphereMoments`
     layer, rms after phi       p = E phi'(z)² / (E phi(z)² − m²)       M = 1; m = E phi(z) for layer, 0 for rms
     alpha·(…)W beside a skip   factor 1 + alpha² sigma_w² p            q grows by alpha² sigma_w² M a layer
+    standardised weights                                               M less the squared mean, for batch as it is
 
 and q = sigma_w² M + sigma_b² of the layer below (batch normalisation cancels the bias, and q is the variance over the
 batch). docs/remedies.md derives them. Domain: Gaussian inputs, a gradient at the output that is independent of the
@@ -27,6 +28,7 @@ from harness.base.quadrature import expectation
 from harness.networks.activations import Activation
 from harness.networks.spec import NetworkSpec, activation_of, normalisation_of
 
+LEAST = 1e-8  # of a variance that is handed on through standardised weights: below, phi is linear to 8 digits
 LARGE = 512  # samples; from there on, what is left is proportional to 1/batch: an error under 1e-5
 REACH = 12.0  # of z_hat in standard deviations; the density beyond is under 1e-31
 PANELS = 4  # of the angle, which are also split at kinks
@@ -171,6 +173,8 @@ def _ln_attenuation(spec: NetworkSpec, mean_square: float, batch: int) -> float:
         total += log(1 + alpha2 * factor if skips and not top else factor)
         grown = sigma_w2 * handed_on + bias2
         q = q + alpha2 * grown if skips else grown
+        if spec.weight_standardised and not _homogeneous(spec):
+            q = max(q, LEAST)  # a variance of phi that is far below its mean square would be rounding
         if not 1e-250 < q < 1e250:
             if not _homogeneous(spec):
                 return nan
@@ -184,15 +188,17 @@ def _layer(spec: NetworkSpec, q: float, batch: int, top: bool) -> tuple[float, f
     if normalisation.name == "batch":
         return batch_pass(activation, batch, not top) / q, batch_spread(activation, batch)
     if _homogeneous(spec):
-        _, square, slope = moments(activation, 1.0)
-        return float(slope), float(square * q)
+        mean, square, slope = moments(activation, 1.0)
+        return float(slope), float((square - mean**2 * spec.weight_standardised) * q)
     at_unit = normalisation.name != "none" and spec.normalise == "preactivations"
     mean, square, slope = moments(activation, 1.0 if at_unit else q)
+    felt = float(square - mean**2 * spec.weight_standardised)
     if normalisation.name == "none":
-        return float(slope), float(square)
+        return float(slope), felt
     if at_unit:
-        return float(slope / q), float(square)
-    return float(slope / (square - mean**2 * normalisation.centred)), 1.0
+        return float(slope / q), felt
+    divisor = float(square - mean**2 * normalisation.centred)
+    return float(slope) / divisor, 1.0 if normalisation.centred else felt / divisor
 
 
 def _homogeneous(spec: NetworkSpec) -> bool:

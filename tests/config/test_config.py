@@ -646,7 +646,7 @@ BAD = {
     ),
     "10^7 values": (
         GOOD.replace("8", "[" + "{from: 1, to: 1e4, steps: 1e4}, " * 1000 + "]"),
-        f"2:10: network: the axes hold 10,000,014 values, more than 50,000{LARGE}",
+        f"2:10: network: the axes hold 10,000,015 values, more than 50,000{LARGE}",
     ),
     "width 10^6": (with_key("width", "1000000"), f"6:10: network.width: 1000000 is more than 100000{LARGE}"),
     "depth 10^8": (
@@ -1006,6 +1006,7 @@ network:
   output: activation
   normalisation: none
   normalise: preactivations
+  weight_standardised: false
   residual: none
   depth: 8
 cases: []

@@ -125,7 +125,10 @@ def test_a_cost_without_a_least_value_cannot_be_trained():
     assert str(error.value) == "cost: linear has no least value to train towards; use squared"
 
 
-@pytest.mark.parametrize(("key", "value"), [("tied", [False, True]), ("normalisation", "batch"), ("residual", "pre")])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("tied", [False, True]), ("normalisation", "batch"), ("residual", "pre"), ("weight_standardised", True)],
+)
 def test_networks_that_the_loop_does_not_know_cannot_be_trained(key, value):
     with pytest.raises(ConfigError) as error:
         config.read(SWEEP | {"network": SWEEP["network"] | {key: value}})

@@ -34,6 +34,29 @@ def test_a_vanishing_network_gets_the_remedies_that_help():
     assert all(abs(float(cells[1].replace("−", "-"))) <= 3 for cells in remedies.rows)
 
 
+def test_standardised_weights_have_an_answer():
+    (answer,) = tables(**RELU, weight_standardised="true")
+    assert float(row(answer, "attenuation").replace("−", "-")) == pytest.approx(0, abs=0.01)  # 1 a layer for He
+    assert answer.title.endswith("weights standardised: predicted, not run")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"init": "constant"}, "network.init: constant weights have no variance to be standardised by"),
+        (
+            {"input_width": "2"},
+            "network.input_width: 2 weights to a unit are too few for weight_standardised, which lets no gradient "
+            "pass: any two become ±1; use 3 or more",
+        ),
+    ],
+)
+def test_weights_that_cannot_be_standardised_are_refused(changed, message):
+    with pytest.raises(ConfigError) as error:
+        tables(**(RELU | changed), weight_standardised="true")
+    assert str(error.value) == message
+
+
 def test_a_healthy_network_gets_no_remedies():
     assert len(tables(**RELU)) == 1
 

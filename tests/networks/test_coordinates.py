@@ -137,7 +137,7 @@ def test_lists_derive_from_the_declared_order():
 
 def test_what_networks_share_is_said_by_their_keys():
     one = spec("relu", "he_normal", depth=4)
-    assert one.grouping_key("draws") == (("normal", 0.0), False, 6, 6, None)
+    assert one.grouping_key("draws") == (("normal", 0.0), False, 6, 6, None, False)
     assert one.grouping_key("draws") == spec("tanh", "xavier_normal", 2.0, depth=9).grouping_key("draws")
     assert one.grouping_key("lane") == spec(depth=9, output_width=2, output="linear").grouping_key("lane")
     assert one.grouping_key("lane") != spec(weight_scale=2.0).grouping_key("lane")

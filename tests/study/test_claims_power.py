@@ -311,8 +311,13 @@ PLANTED = {
         "normalised_skips_keep": slope_off(0.09),  # a skip lost beside batch normalisation and ReLU
         "bare_skips_explode": gain_off(0.5**0.5),  # a skip alone
         "no_initialisation_keeps_sigmoids": slope_off(0.5),
-        "batch_normalisation_keeps": kept,  # a backward pass without the projections of batch normalisation
+        # What is often said stands if it fails in one case, so only a fault that moves them all is noticed: one that
+        # hides the growth or the loss. A backward pass of batch normalisation without its z_hat or mean term lets
+        # gradients grow faster still; `batch_rate` of `normalisation` notices that.
+        "batch_normalisation_keeps": kept,
+        "batch_normalisation_amplifies": slope_off(-TWO_PERCENT),
         "layer_normalisation_cures_sigmoids": kept,
+        "length_normalisation_loses_sigmoids": gain_off(2**0.5),  # a layer that feels the scale of its weights
     },
     "spread_over_draws": {
         "mean": residuals_of_a_slope_off,

@@ -88,12 +88,16 @@ def networks_of(activation, normalisation, residual, width=128, depth=18, **chan
     )
 
 
+STANDARDISED = {"weight_standardised": True}
 CASES = [
     *((a, "batch", choice("none"), {}) for a in ("relu", "linear", "tanh", "sigmoid")),
     *((a, n, choice("none"), {}) for a in ("relu", "tanh", "sigmoid") for n in ("layer", "rms")),
     *(("sigmoid", n, choice("none"), {"normalise": "outputs"}) for n in ("layer", "rms")),
     *((a, "none", choice("pre", alpha=0.5), {}) for a in ("relu", "tanh", "sigmoid")),
     *((a, n, choice("pre"), {}) for a in ("relu", "tanh") for n in ("batch", "layer")),
+    *((a, n, choice("none"), STANDARDISED) for a in ("relu", "sigmoid") for n in ("none", "layer", "batch")),
+    ("sigmoid", "rms", choice("none"), STANDARDISED | {"normalise": "outputs"}),
+    ("sigmoid", "none", choice("pre"), STANDARDISED),
 ]
 
 
@@ -107,6 +111,17 @@ def test_wide_networks_have_the_predicted_attenuation(case):
     # of width: 3/n a layer in ln ‖·‖², as for plain layers, and as much of the spread of 6 draws as five errors
     assert abs(slopes.mean() - networks["predicted_slope_per_layer"].iloc[0]) < 0.004 + 5 * error
     assert error < 0.01
+
+
+def test_standardised_weights_amplify_where_they_keep_lengths():
+    """ReLU with the gain √(2/(1 − 1/π)): pi/(pi − 1) a layer. Sigmoid, He: phi is linear, with the slope ¼, in time."""
+    for activation, scale, factor in (("relu", sqrt(1 / (1 - 1 / pi)), pi / (pi - 1)), ("sigmoid", 1.0, 2 / 16)):
+        one, longer = (
+            networks_of(activation, "none", choice("none"), depth=depth, weight_scale=scale, **STANDARDISED)
+            for depth in (2000, 2500)
+        )
+        totals = ln_attenuations([one, longer], np.ones(1), 8)[:, 0]
+        assert (totals[1] - totals[0]) / 500 == pytest.approx(log(factor), rel=1e-7)
 
 
 def test_residual_branches_multiply_by_one_plus_alpha_squared():

@@ -65,7 +65,7 @@ def clashes(sweep: Sweep, rows: int | None) -> Iterator[Problem]:
 
 def _untrainable(sweep: Sweep) -> Iterator[Problem]:
     """Problems of networks that the training loop does not know."""
-    plain = {"tied": False, "normalisation": ("none", ()), "residual": ("none", ())}
+    plain = {"tied": False, "normalisation": ("none", ()), "weight_standardised": False, "residual": ("none", ())}
     found = {
         case.paths[key]: key
         for case in sweep.cases_given()

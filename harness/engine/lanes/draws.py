@@ -1,7 +1,8 @@
 """The draws that all lanes of a block share: inputs, targets and base draws."""
 
 from collections.abc import Callable
-from math import log2
+from functools import partial
+from math import log2, sqrt
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from harness.base.scaled import scaled
 from harness.engine.lanes.groups import Block, Settings
 from harness.networks.data import draw_batch
 from harness.networks.draws import BaseDraws
+from harness.networks.inits import base_variance
 
 
 class SharedDraws:
@@ -22,7 +24,15 @@ class SharedDraws:
         self.block, self.settings, self.keep = block, settings, keep
         self.dtype = np.dtype(settings.dtype)
         first = block.specs[0]  # all have the same draws
-        self.draws = BaseDraws(settings.seed, first.family, block.replicates, self.dtype, first.shift, first.tied)
+        self.draws = BaseDraws(
+            settings.seed,
+            first.family,
+            block.replicates,
+            self.dtype,
+            first.shift,
+            first.tied,
+            first.weight_standardised,
+        )
         self.input_width = block.input_width
         self._batches: dict[int, tuple[Array, Array]] = {}
         self._bases: dict[tuple, Array] = {}
@@ -56,6 +66,19 @@ class SharedDraws:
     def output(self, depth: int, output_width: int) -> Array:
         """Base of an output layer's W times 2^−base_exponent, (replicates, 1, fan_in, output_width)."""
         return self._cached(self.draws.output, "output", depth, self.fan_in(depth - 1), output_width)
+
+    def standardised(self, k: int, output_width: int | None) -> tuple[Array, Array]:
+        """Standardised bases of unit variance, (replicates, fan_in, fan_out), and std/s, (replicates, 1, fan_out).
+
+        Of the hidden W[k], or of the output layer of that width above layer k.
+        """
+        if output_width is None:
+            base, inverse_of = self.hidden(k), partial(self.draws.hidden_inverse, k)
+        else:
+            base, inverse_of = self.output(k + 1, output_width), partial(self.draws.output_inverse, k + 1)
+        fan_in, fan_out = base.shape[-2:]
+        std = sqrt(base_variance(self.draws.family, fan_in, fan_out)) * 2.0 ** -self.base_exponent(fan_in)
+        return base[:, 0] / self.dtype.type(std), inverse_of(fan_in, fan_out)
 
     def _cached(
         self, draw: Callable[[int, int, int], Array], name: str, index: int, fan_in: int, fan_out: int

@@ -20,6 +20,7 @@ from harness.engine.measures import FORWARD, in_units
 from harness.engine.remedied.ascent import Ascent, Hidden, forward_sums, times
 from harness.engine.remedied.measures import OF_NORMALISATION, add_alpha, backward_columns
 from harness.engine.remedied.normalise import through_normalisation
+from harness.engine.remedied.standardised import trained_gradient_squares
 from harness.engine.remedied.sums import RemediedSums
 from harness.engine.sums import base_squares
 
@@ -79,7 +80,7 @@ class _Passes:
         self._note_lost(k, slice(j, j + 1), top.grad_r[None], delta[None], top.layer.slope.has_zeros)
         below = through_weights(delta, self.ascent.parameters.weights(top.base))
         where = k - 1, slice(j, j + 1)
-        self._add_layer(k, slice(j, j + 1), delta[None], below[None])
+        self._add_layer(k, slice(j, j + 1), delta[None], below[None], top)
         self.sums.grad_r.add(where, *below[None].safe_squares)
         self.sums.first.add(where, *delta[None].safe_squares)
         self.sums.second.add(where, *delta[None].safe_squares)
@@ -134,12 +135,20 @@ class _Passes:
         self.sums.add_block((k, slice(0, count)), trunk[0], beside, joined)
         return concatenated([joined, branch[count:]])
 
-    def _add_layer(self, k: int, depths: slice, delta: Scaled, below: Scaled) -> None:
+    def _add_layer(self, k: int, depths: slice, delta: Scaled, below: Scaled, top: _Top | None = None) -> None:
         where = k - 1, depths
         self.sums.delta.add_samples(where, delta)
         self.sums.largest[where] = delta.largest
         self.sums.below.add(where, *below.safe_squares)
-        self.sums.grad_weights.add(where, *weight_gradient_squares(self.ascent.r(k - 1), delta))
+        self.sums.grad_weights.add(where, *self._weight_gradient_squares(k, delta, top))
+
+    def _weight_gradient_squares(self, k: int, delta: Scaled, top: _Top | None) -> tuple[Array, Array]:
+        """‖∂C/∂W[k−1]‖² and its exponent; of standardised weights that of the trained ones. `top`: of output layers."""
+        r = self.ascent.r(k - 1)
+        if not self.remedy.standardised:
+            return weight_gradient_squares(r, delta)
+        width = None if top is None else top.base.shape[-1]
+        return trained_gradient_squares(r, delta, *self.ascent.draws.standardised(k - 1, width))
 
     def _note_lost(self, k: int, depths: slice, grad: Scaled, delta: Scaled, has_zeros: bool) -> None:
         """Note slopes that have underflowed at layer k."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from harness.engine.lanes.groups import Block, Group, Settings, lane_key
 from harness.engine.lanes.passes import BACKWARD_BYTES
+from harness.engine.remedied.standardised import FORMED_BYTES
 from harness.execution.planning.training import training_bytes
 from harness.results.columns import LAYERS
 
@@ -15,6 +16,8 @@ DRAWS_BYTES = 2**28  # bytes of base draws of replicates that run at once
 CACHE_NUMBERS = 2**18  # numbers in one array, which many replicates of small networks share
 BACKWARD_ARRAYS = 8  # backward arrays that are held at once: ∂C/∂r[k], ∂C/∂z[k], ∂C/∂r[k−1], r − y at the output, a
 # product before it is normalised, its magnitudes or squares, and two freed ones that numpy's allocator keeps
+STANDARDISING_ARRAYS = 2  # in float64: the base less its means, and its squares
+FORMED_ARRAYS = 4  # ∂C/∂W, its product with v_hat, that of the projection, and the difference
 DATA_ARRAYS = 4  # inputs and targets, each as drawn and with exponents
 LAYERS_DRAWN = 2  # base draws held if none is kept: of this layer, and of the one before until it is released
 FRAGMENTATION = 0.2  # share of a lane's state lost to holes if draws are made again: measured 0.17 to 0.21,
@@ -95,7 +98,18 @@ def fixed_bytes(block: Block, replicates: int, settings: Settings) -> int:
     """Bytes of the data and of the backward arrays, with so many replicates at once."""
     lane = replicates * settings.data.batch * _widest(block) * np.dtype(settings.dtype).itemsize
     chunk = max(group.smallest_backward_chunk for group in block.groups)
-    return BACKWARD_ARRAYS * max(BACKWARD_BYTES, chunk * lane) + DATA_ARRAYS * lane
+    arrays = BACKWARD_ARRAYS * max(BACKWARD_BYTES, chunk * lane) + DATA_ARRAYS * lane
+    return arrays + standardising_bytes(block, replicates, settings)
+
+
+def standardising_bytes(block: Block, replicates: int, settings: Settings) -> int:
+    """Bytes that standardised weights take beside their base: to make it, and for gradients of the trained weights."""
+    if not block.specs[0].weight_standardised:
+        return 0
+    weights = block.width * _widest(block)
+    formed = max(FORMED_BYTES, weights * np.dtype(settings.dtype).itemsize)
+    made, v_hat = 8 * weights * replicates, weights * replicates * np.dtype(settings.dtype).itemsize
+    return STANDARDISING_ARRAYS * made + v_hat + FORMED_ARRAYS * formed
 
 
 def tables_bytes(block: Block) -> int:

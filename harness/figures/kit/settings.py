@@ -11,6 +11,7 @@ import pandas as pd
 from harness.base.numbers import distinct_numbers, number
 from harness.figures.kit.text import clean
 from harness.networks.coordinates import BY_NAME, PANELS
+from harness.networks.kinds import Flag
 
 MOST_ACTIVATIONS = 12  # more lines than that cannot be told apart in one panel
 
@@ -111,6 +112,8 @@ def unusual(networks: pd.DataFrame) -> dict[int, str]:
 
 
 def _word(name: str, value: object) -> str:
+    if isinstance(BY_NAME[name].kind, Flag):
+        return BY_NAME[name].label(str(value))
     word = clean(number(value, ".3g") if isinstance(value, float) else value)
     return word if BY_NAME[name].label_alone else f"{_name(name)} {word}"
 
