@@ -126,6 +126,9 @@ class Remedy:
     alpha: float  # the factor of the branch beside a skip
 
 
+PLAIN = Remedy(None, False, None, 1.0)
+
+
 def remedy_of(spec: NetworkSpec) -> Remedy | None:
     """The remedy of a network; None for a plain one."""
     if not spec.remedied:
