@@ -6,6 +6,7 @@ Run it again only when CASES or the keys of the draws change; then say so in CHA
 """
 
 import os
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -42,6 +43,28 @@ CASES = {
     )
 }
 
+EPSILON = 1e-2  # of normalisations
+REMEDIED = (  # every normalisation, every order of skips, both places, one without epsilon
+    ("relu", "batch", "none", "preactivations", EPSILON, *OPTIMISERS[0]),
+    ("tanh", "layer", "pre", "preactivations", EPSILON, *OPTIMISERS[1]),
+    ("sigmoid", "rms", "inside", "preactivations", EPSILON, *OPTIMISERS[3]),
+    ("relu", "none", "pre", "preactivations", 0.0, *OPTIMISERS[3]),
+    ("tanh", "batch", "post", "outputs", EPSILON, *OPTIMISERS[3]),
+    ("relu", "batch", "pre", "preactivations", EPSILON, *OPTIMISERS[3]),
+    ("sigmoid", "layer", "inside", "outputs", 0.0, choice("sgd"), 0.02),
+    ("relu", "rms", "post", "outputs", EPSILON, *OPTIMISERS[2]),
+)
+for activation, normalisation, residual, place, epsilon, optimiser, rate in REMEDIED:
+    one = replace(
+        spec(activation, bias_scale=0.1, **ENDS),
+        normalisation=choice(normalisation, **({"epsilon": epsilon} if epsilon else {})),
+        residual=choice(residual, **({"alpha": 0.7} if residual != "none" else {})),
+        normalise=place,
+    )
+    for cost, clip in zip(COSTS, CLIPS, strict=True):
+        recipe = Recipe(optimiser, rate, clip, BATCH)
+        CASES[f"{activation} {normalisation} {residual} {place} {cost} {recipe_name(recipe)}"] = one, cost, recipe
+
 
 def minibatches_of(cost):
     """The inputs and targets of each step, (batch, input_width) and (batch, output_width); one-hot for classes."""
@@ -54,8 +77,8 @@ def minibatches_of(cost):
 
 
 def flattened(stack):
-    """Weights and biases of the only run of a stack, layer by layer, in one vector."""
-    return np.concatenate([p[0].ravel() for both in zip(stack.weights, stack.biases, strict=True) for p in both])
+    """The parameters of the only run of a stack, layer by layer, in one vector."""
+    return np.concatenate([layer[0].ravel() for layer in stack.layers])
 
 
 def by_torch(one, cost, recipe):
@@ -63,11 +86,15 @@ def by_torch(one, cost, recipe):
     import torch
 
     stack = drawn([Run(one, 0, recipe)], SEED, np.dtype(float))
-    layers = [
-        [torch.from_numpy(p[0].reshape(shape).copy()).requires_grad_() for p, shape in ((W, W.shape[2:]), (b, -1))]
-        for W, b in zip(stack.weights, stack.biases, strict=True)
-    ]
-    parameters = [p for both in layers for p in both]
+    layers = []
+    for layer in stack.layers:  # W, b and, of normalised layers, gamma and beta
+        n = stack.fan_in(len(layers))
+        parts = [layer[0, 0, :n], *layer[0, 0, n:]]
+        layers.append([torch.from_numpy(part.copy()).requires_grad_() for part in parts])
+    if one.normalisation.name == "batch" and one.normalise == "preactivations":
+        for _, b, *_ in layers[:-1]:
+            b.requires_grad_(False)  # its gradient is 0 but for rounding, by whose size Adam would divide it
+    parameters = [p for layer in layers for p in layer if p.requires_grad]
     chosen, given = recipe.optimiser, dict(recipe.optimiser.parameters)
     if chosen.name == "adam":
         betas = given.get("beta1", 0.9), given.get("beta2", 0.999)
@@ -75,18 +102,42 @@ def by_torch(one, cost, recipe):
     else:
         moment = given.get("momentum", 0.9) if chosen.name == "momentum" else 0
         optimiser = torch.optim.SGD(parameters, recipe.learning_rate, moment)
-    phi = getattr(torch, one.activation.name)
     for x, y in minibatches_of(cost):
-        r, y = torch.from_numpy(x), torch.from_numpy(y)
-        for k, (W, b) in enumerate(layers, start=1):
-            r = r @ W + b if k == one.depth else phi(r @ W + b)
+        r, y = _outputs(one, layers, torch.from_numpy(x)), torch.from_numpy(y)
         optimiser.zero_grad()
         squared = ((r - y) ** 2).sum(dim=1).mean() / 2
         (squared if cost == "squared" else torch.nn.functional.cross_entropy(r, y)).backward()
         if recipe.clip is not None:
             torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
         optimiser.step()
-    return np.concatenate([p.detach().numpy().ravel() for p in parameters])
+    return np.concatenate([p.detach().numpy().ravel() for layer in layers for p in layer])
+
+
+def _outputs(one, layers, x):
+    """The outputs of the network for inputs x."""
+    import torch
+
+    phi, r, z = getattr(torch, one.activation.name), x, None
+    for k, (W, b, *affine) in enumerate(layers, start=1):
+        line = r @ W + b
+        if k == one.depth:
+            return line
+        order = one.residual.name if k > 1 else "none"
+        z = line if order in ("none", "inside") else one.branch_scale * line + (z if order == "pre" else r)
+        value = phi(_normalised(one, z, *affine) if affine and one.normalise == "preactivations" else z)
+        value = _normalised(one, value, *affine) if affine and one.normalise == "outputs" else value
+        r = r + one.branch_scale * value if order == "inside" else value
+
+
+def _normalised(one, z, gamma, beta):
+    import torch
+
+    epsilon = dict(one.normalisation.parameters).get("epsilon", 0.0)
+    if one.normalisation.name == "batch":
+        return torch.nn.functional.batch_norm(z, None, None, gamma, beta, training=True, eps=epsilon)
+    if one.normalisation.name == "layer":
+        return torch.nn.functional.layer_norm(z, z.shape[1:], gamma, beta, epsilon)
+    return torch.nn.functional.rms_norm(z, z.shape[1:], gamma, epsilon) + beta
 
 
 def main():

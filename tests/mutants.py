@@ -468,7 +468,7 @@ NUMBERS = {
         "networks/remedies/test_normalisations.py::test_backward_is_the_derivative_of_forward[layer-0.1]",
     ),
     "alpha on the skip": (
-        "engine/remedied/ascent.py",
+        "engine/remedied/hidden.py",
         "    return (skip + times(branch, remedy.alpha)).normalised()\n",
         "    return (times(skip, remedy.alpha) + branch).normalised()\n",
         "engine/remedied/test_remedied.py::test_rezero_is_the_identity[pre]",

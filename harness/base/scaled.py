@@ -239,6 +239,11 @@ def scaled(values: Array) -> Scaled:
     return Scaled(values.copy(), np.zeros(values.shape[:-2], dtype=np.int64)).normalised()
 
 
+def unscaled(values: Array) -> Scaled:
+    """An ordinary array (…, batch, width) as it is, with exponents of 0."""
+    return Scaled(values, np.zeros(values.shape[:-2], dtype=np.int64))
+
+
 def from_ln(ln_sizes: Array, signs: Array, dtype: np.dtype) -> Scaled:
     """Numbers (…, batch, width) from the natural logarithms of their sizes (−∞: zero), in float64, and their signs."""
     top = np.maximum.reduce(flat(ln_sizes), axis=-1)

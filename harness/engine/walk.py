@@ -83,7 +83,7 @@ def measures_together(network: Walk, saturated_below: float = SATURATED) -> dict
     for k, layers in enumerate(network.backward):
         backward.add(slice(None), slice(k, k + 1), slice(0, 1), layers)
     of_layers = zip(network.forward, network.weights, network.activations, strict=True)
-    forward = [_forward_sums(*of_layer, saturated_below) for of_layer in of_layers]
+    forward = [forward_sums(*of_layer, saturated_below) for of_layer in of_layers]
     columns = {
         name: np.stack([measure(sums)[0, :, 0] for sums in forward], axis=-1) for name, measure in FORWARD.items()
     }
@@ -95,7 +95,8 @@ def single_lane(values: Array) -> Scaled:
     return Scaled(np.array(values)[None, None], np.zeros((1, 1), dtype=np.int64))
 
 
-def _forward_sums(layer: Layer, W: Weights, activation: Activation, saturated_below: float) -> ForwardSums:
+def forward_sums(layer: Layer, W: Weights, activation: Activation, saturated_below: float) -> ForwardSums:
+    """The sums of one layer (networks, 1, batch, fan_out) after the forward pass."""
     sums = ForwardSums(1, len(W.base), 1, layer.slope.values[0, 0].size, activation.slope_bound, saturated_below)
     sums.add(slice(0, 1), layer[None], [base_squares(W.base)], [layer.r.largest])
     return sums

@@ -1,7 +1,7 @@
 """Weights, biases and data, which follow from the coordinates of a network and a seed."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import sqrt
 
 import numpy as np
@@ -91,7 +91,10 @@ class BaseDraws:
 
 @dataclass(frozen=True)
 class Network:
-    """One recorded network. Arrays are float64; `weights[k]` is W[k], (fan_in, fan_out), `biases[k]` (fan_out,)."""
+    """One recorded network. Arrays are float64; `weights[k]` is W[k], (fan_in, fan_out), `biases[k]` (fan_out,).
+
+    `gammas` and `betas`, (fan_out,), are those of the hidden layers where these are normalised, else empty.
+    """
 
     spec: NetworkSpec
     replicate: int
@@ -99,6 +102,8 @@ class Network:
     biases: list[Array]
     inputs: Array  # (batch, input_width)
     targets: Array  # (batch, output_width)
+    gammas: list[Array] = field(default_factory=list)
+    betas: list[Array] = field(default_factory=list)
 
 
 def draw_parameters(spec: NetworkSpec, seed: int, replicate: int) -> tuple[list[Array], list[Array]]:

@@ -105,7 +105,12 @@ class NetworkSpec(Coordinates):
     @property
     def remedied(self) -> bool:
         """Whether hidden layers are normalised or have skips, or weights are standardised."""
-        return self.weight_standardised or self.normalisation.name != "none" or self.residual.name != "none"
+        return self.weight_standardised or self.normalised or self.residual.name != "none"
+
+    @property
+    def normalised(self) -> bool:
+        """Whether hidden layers are normalised."""
+        return self.normalisation.name != "none"
 
     def sigma_w_of(self, k: int) -> float:
         """σ_w of W[k]: σ_w² = fan_in · Var W."""

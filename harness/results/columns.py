@@ -160,12 +160,17 @@ STEPS = (
     *_OF_RUN,
     *(Column(f"log10_cost_{part}", "log10", f"The cost C on {_PARTS[part]}", "record") for part in PARTS),
     *(Column(f"accuracy_{part}", "fraction", f"Share of right classes on {_PARTS[part]}", "record") for part in PARTS),
-    Column("log10_grad_norm", "log10", "Norm of the gradient of the last minibatch, before clipping", "record"),
+    Column(
+        "log10_grad_norm",
+        "log10",
+        "Norm of the gradient of all parameters on the last minibatch, before clipping",
+        "record",
+    ),
     Column(
         "clipped_share", "fraction", "Share of the steps since the last row by schedule that were clipped", "record"
     ),
     Column("log10_gradient_gain", "decades", "Attenuation on the probe: ‖∂C/∂z[1]‖ / ‖∂C/∂z[depth]‖", "record"),
-    Column("log10_norm_weights", "log10", "Norm of all weights of the network together", "record"),
+    Column("log10_norm_weights", "log10", "Norm of all weights W of the network together", "record"),
     Column(
         "status", "", "ok, or diverged and at which step; all values are null from there on", "record", repeats=True
     ),
@@ -182,7 +187,7 @@ STEP_LAYERS = (
         "balance_residual",
         "ratio",
         "Δ(‖W[k−1]‖² + ‖b[k−1]‖² − ‖W[k]‖²) minus the same of Σ‖ΔW‖², over ‖W[k−1]‖²: 0 for SGD and a positively "
-        "homogeneous activation; null for the last layer",
+        "homogeneous activation, without normalisation and skips; null for the last layer. gamma and beta do not count",
         "record",
     ),
     Column(

@@ -192,7 +192,9 @@ class Reader:
             )
         except ValueError as error:
             raise ResultsError(str(error)) from None
-        return Network(spec, replicate, weights, biases, inputs[0], targets[0])
+        affine = [(np.ones_like(b), np.zeros_like(b)) for b in biases[:-1]] if spec.normalised else []
+        gammas, betas = [gamma for gamma, _ in affine], [beta for _, beta in affine]
+        return Network(spec, replicate, weights, biases, inputs[0], targets[0], gammas, betas)
 
     def _trained(self, key: str, step: int) -> Network:
         """The network of a training run after a step."""
@@ -209,8 +211,9 @@ class Reader:
         except ValueError as error:
             raise ResultsError(str(error)) from None
         stack = retrained(run, split, step, seed, dtype, self.sweep.cost)
-        weights, biases = [W[0, 0] for W in stack.weights], [b[0, 0, 0] for b in stack.biases]
-        return Network(run.spec, run.replicate, weights, biases, split.train.inputs, split.train.targets)
+        weights = [W[0, 0] for W in stack.weights]
+        biases, gammas, betas = ([v[0, 0, 0] for v in rows] for rows in (stack.biases, stack.gammas, stack.betas))
+        return Network(run.spec, run.replicate, weights, biases, split.train.inputs, split.train.targets, gammas, betas)
 
     @cached_property
     def _specs(self) -> dict[str, NetworkSpec]:

@@ -125,14 +125,21 @@ def test_a_cost_without_a_least_value_cannot_be_trained():
     assert str(error.value) == "cost: linear has no least value to train towards; use squared"
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [("tied", [False, True]), ("normalisation", "batch"), ("residual", "pre"), ("weight_standardised", True)],
-)
+@pytest.mark.parametrize(("key", "value"), [("tied", [False, True]), ("weight_standardised", True)])
 def test_networks_that_the_loop_does_not_know_cannot_be_trained(key, value):
     with pytest.raises(ConfigError) as error:
         config.read(SWEEP | {"network": SWEEP["network"] | {key: value}})
-    assert f"network.{key}: networks with {key} are not trained; remove {key}, or training" in str(error.value)
+    text = f"network.{key}: networks with {key} are not trained; remove {key}, or training"
+    assert str(error.value) == text
+
+
+def test_minibatches_are_large_enough_to_be_normalised():
+    with pytest.raises(ConfigError) as error:
+        config.read(changed(batch=[2, 8]) | {"network": SWEEP["network"] | {"normalisation": ["none", "batch"]}})
+    assert str(error.value) == (
+        "training.batch: 2 is too few samples for normalisation: batch, which lets no gradient pass; use 3 or more"
+    )
+    config.read(changed(batch=[2, 8]) | {"network": SWEEP["network"] | {"normalisation": ["none", "layer"]}})
 
 
 def test_too_many_runs_need_allow_large():

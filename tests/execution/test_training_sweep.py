@@ -133,6 +133,18 @@ def test_a_network_is_built_at_any_step_of_its_run(swept):
         np.testing.assert_array_equal(end.inputs[:16], drawn.inputs)  # the probe is the first rows that train
 
 
+def test_a_normalised_network_is_built_with_its_gamma_and_beta(tmp_path):
+    network = {"activation": "relu", "init": "he_normal", "depth": 3, "width": 5, "output": "linear"}
+    remedied = network | {"normalisation": "batch", "residual": {"name": "pre", "depth_power": -0.5}}
+    results = harness.sweep(SWEEP | {"network": remedied, "replicates": 1}, out=tmp_path / "r", workers=1)
+    assert results.steps["accuracy_test"].between(0, 1).all()
+    key = str(results.steps["run"].iloc[0])
+    drawn, end = results.build(key.rpartition("-")[0]), results.build(key, step=9)
+    assert [gamma.shape for gamma in end.gammas] == [beta.shape for beta in end.betas] == [(5,), (5,)]
+    assert all((gamma == 1).all() for gamma in drawn.gammas) and all((beta == 0).all() for beta in drawn.betas)
+    assert all((gamma != 1).all() for gamma in end.gammas) and all((beta != 0).all() for beta in end.betas)
+
+
 def test_unknown_runs_and_steps_are_named(swept):
     key = str(swept.steps["run"].iloc[0])
     for given, message in (

@@ -8,7 +8,7 @@ from sweeps import ROOT
 
 import harness
 from harness.base.scaled import Scaled
-from harness.engine.training import loop
+from harness.engine.training import passes
 from harness.engine.training.ledger import NormLedger
 from harness.study.claims import (
     BY_CONSTRUCTION,
@@ -60,31 +60,33 @@ def test_the_claims_of_conservation_hold(tmp_path):
 
 def gradient_off(monkeypatch):
     """The gradient of the layers of one width is a ten-thousandth too large."""
-    right = loop.weight_gradient
+    right = passes.weight_gradient
 
     def wrong(r_below, delta):
         gradient = right(r_below, delta)
         return gradient * 1.0001 if gradient.mantissa.shape[-1] == 10 else gradient
 
-    monkeypatch.setattr(loop, "weight_gradient", wrong)
+    monkeypatch.setattr(passes, "weight_gradient", wrong)
 
 
 def clipped_by_layer(monkeypatch):
     """Each layer's gradient is clipped by its own norm."""
-    right = loop.with_last_row
+    right = passes.as_rows
 
-    def wrong(weights, biases):
-        gradient = right(weights, biases)
+    def wrong(*parts):
+        gradient = right(*parts)
         norm = 10.0 ** gradient.log10_norm[..., None, None]
         return Scaled(gradient.mantissa / np.maximum(norm, 0.5), gradient.exponent)
 
-    monkeypatch.setattr(loop, "with_last_row", wrong)
+    monkeypatch.setattr(passes, "as_rows", wrong)
 
 
 def biases_without_a_row(monkeypatch):
     """A bias gradient that leaves out one sample of the minibatch."""
-    right = loop.bias_gradient
-    monkeypatch.setattr(loop, "bias_gradient", lambda delta: right(Scaled(delta.mantissa[..., 1:, :], delta.exponent)))
+    right = passes.bias_gradient
+    monkeypatch.setattr(
+        passes, "bias_gradient", lambda delta: right(Scaled(delta.mantissa[..., 1:, :], delta.exponent))
+    )
 
 
 def flow_off(monkeypatch):

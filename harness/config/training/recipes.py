@@ -10,6 +10,7 @@ from harness.config.models import Sweep
 from harness.config.training.models import OF_RECIPES, Training
 from harness.networks.costs import COSTS
 from harness.networks.kinds import Choice
+from harness.networks.remedies.normalisations import NORMALISATIONS
 from harness.networks.training import recipe
 
 MAX_RUNS = 10**6  # of one sweep; beyond these it runs for weeks, or was mistyped
@@ -54,6 +55,7 @@ def clashes(sweep: Sweep, rows: int | None) -> Iterator[Problem]:
             text = f"{largest} is more than the {split.train} rows that train; use {split.train} or less"
             yield Problem((*block, "batch", i), text, reads=((*block, "split"),))
     yield from _untrainable(sweep)
+    yield from _too_small(sweep, training)
     if data.batch > split.train:
         text = f"{data.batch} samples are the probe, more than the {split.train} rows that train; use fewer"
         yield Problem(("data", "batch"), text, reads=((*block, "split"),))
@@ -65,15 +67,25 @@ def clashes(sweep: Sweep, rows: int | None) -> Iterator[Problem]:
 
 def _untrainable(sweep: Sweep) -> Iterator[Problem]:
     """Problems of networks that the training loop does not know."""
-    plain = {"tied": False, "normalisation": ("none", ()), "weight_standardised": False, "residual": ("none", ())}
     found = {
         case.paths[key]: key
         for case in sweep.cases_given()
-        for key, value in plain.items()
-        if set(axes.values(case.axes[key])) != {value}
+        for key in ("tied", "weight_standardised")
+        if set(axes.values(case.axes[key])) != {False}
     }
     for path, key in found.items():
         yield Problem(path, f"networks with {key} are not trained; remove {key}, or training", reads=(("training",),))
+
+
+def _too_small(sweep: Sweep, training: Training) -> Iterator[Problem]:
+    """A problem where minibatches are so small that normalising over them lets no gradient pass."""
+    least = min(axes.values(training.batch))
+    for case in sweep.cases_given():
+        made = [NORMALISATIONS[name]() for name, _ in axes.values(case.axes["normalisation"])]
+        if any(one.over == "batch" and least < one.least for one in made):
+            text = f"{least} is too few samples for normalisation: batch, which lets no gradient pass; use 3 or more"
+            yield Problem(("training", "batch"), text, reads=(case.paths["normalisation"],))
+            return
 
 
 def too_many_runs(sweep: Sweep) -> Iterator[Problem]:

@@ -127,6 +127,9 @@ class Remedy:
     standardised: bool  # whether the weights of every layer are
 
 
+PLAIN = Remedy(None, False, None, 1.0, False)
+
+
 def remedy_of(spec: NetworkSpec) -> Remedy | None:
     """The remedy of a network; None for a plain one."""
     if not spec.remedied:

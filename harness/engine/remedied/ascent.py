@@ -8,25 +8,15 @@ import numpy as np
 
 from harness.base.arrays import Array
 from harness.base.scaled import Scaled, Weights, scaled
-from harness.engine.activate import activate
 from harness.engine.equations import preactivations
 from harness.engine.lanes.ascent import NEVER, Failures, hidden_units, repeat_lanes
 from harness.engine.lanes.draws import SharedDraws
 from harness.engine.lanes.gains import LaneParameters
 from harness.engine.lanes.groups import Group, Remedy
-from harness.engine.layers import Layer
 from harness.engine.measures import FORWARD
-from harness.engine.remedied.normalise import Normalised, normalise
+from harness.engine.remedied.hidden import Hidden, activated, joined
 from harness.engine.sums import ForwardSums, base_squares
 from harness.networks.activations import Activation
-
-
-@dataclass(frozen=True)
-class Hidden:
-    """A hidden layer after the forward pass. `layer.r` is what the layer above sees, the skip included."""
-
-    layer: Layer  # (replicates, lanes, batch, width)
-    normalised: Normalised | None
 
 
 @dataclass(frozen=True)
@@ -71,6 +61,10 @@ class Ascent:
         """The hidden W[k]."""
         return self.parameters.weights(self.draws.hidden(k))
 
+    def standardised(self, k: int, output_width: int | None) -> tuple[Array, Array] | None:
+        """`SharedDraws.standardised` of W[k]; None where weights are not standardised."""
+        return self.draws.standardised(k, output_width) if self.remedy.standardised else None
+
 
 def ascend(group: Group, draws: SharedDraws) -> Ascent:
     """Propagate the lanes forward through the hidden layers of the deepest networks."""
@@ -83,12 +77,12 @@ def ascend(group: Group, draws: SharedDraws) -> Ascent:
     for k in range(depth):
         base = draws.hidden(k)
         branch = preactivations(r, parameters.weights(base), parameters.hidden_bias(k))
-        z = _joined(remedy, branch, {"pre": z, "post": r}.get(str(remedy.order)) if k else None)
-        here, divided = _activated(group.activation, remedy, z)
+        z = joined(remedy, branch, {"pre": z, "post": r}.get(str(remedy.order)) if k else None)
+        here, divided = activated(group.activation, remedy, z)
         ends = remedy.order in (None, "post") or (remedy.order == "inside" and k == 0)
         failures.add(here.layer if ends else replace(here.layer, silent=None), k + 1, divided)
         if k and remedy.order == "inside":
-            here = replace(here, layer=replace(here.layer, r=_joined(remedy, here.layer.r, r)))
+            here = replace(here, layer=replace(here.layer, r=joined(remedy, here.layer.r, r)))
         sums.add(slice(k, k + 1), here.layer[None], [base_squares(base)], [here.layer.r.largest])
         hidden.append(here)
         r = here.layer.r
@@ -99,33 +93,6 @@ def remedy_in(group: Group) -> Remedy:
     """The remedy of a group that has one."""
     assert group.remedy is not None
     return group.remedy
-
-
-def times(array: Scaled, alpha: float) -> Scaled:
-    """alpha · array, normalised; a new array."""
-    mantissa, exponent = np.frexp(alpha)
-    return Scaled(array.mantissa * float(mantissa), array.exponent + int(exponent)).normalised()
-
-
-def _joined(remedy: Remedy, branch: Scaled, skip: Scaled | None) -> Scaled:
-    """skip + alpha · branch, or the branch alone."""
-    if skip is None:
-        return branch
-    return (skip + times(branch, remedy.alpha)).normalised()
-
-
-def _activated(activation: Activation, remedy: Remedy, z: Scaled) -> tuple[Hidden, Array | None]:
-    """phi and the normalisation of z, in the group's order; and the lanes in which the latter divides by 0."""
-    normalisation = remedy.normalisation
-    if normalisation is None:
-        return Hidden(activate(z, activation), None), None
-    if not remedy.after:
-        at = normalise(normalisation, z)
-        return Hidden(activate(at.z_hat, activation), at), np.logical_or.reduce(at.undefined, axis=(-2, -1))
-    layer = activate(z, activation)
-    at = normalise(normalisation, layer.r)
-    moving = np.logical_or.reduce(layer.slope.values != 0, axis=normalisation.axis, keepdims=True)
-    return Hidden(replace(layer, r=at.z_hat), at), np.logical_or.reduce(at.undefined & moving, axis=(-2, -1))
 
 
 def forward_sums(

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from harness.base.arrays import Array
-from harness.base.scaled import Scaled, any_of, concatenated, scaled
+from harness.base.scaled import Scaled, Weights, any_of, concatenated, scaled
 from harness.engine.equations import cost_gradient, layer_forward, through_activation, through_weights
 from harness.engine.gram import weight_gradient_squares
 from harness.engine.lanes.ascent import repeat_lanes
 from harness.engine.lanes.depths import slope_lost
 from harness.engine.lanes.descent import Descent
-from harness.engine.lanes.groups import Output
+from harness.engine.lanes.groups import Output, Remedy
 from harness.engine.lanes.starts import Start
 from harness.engine.layers import Layer
 from harness.engine.measures import FORWARD, in_units
-from harness.engine.remedied.ascent import Ascent, Hidden, forward_sums, times
+from harness.engine.remedied.ascent import Ascent, forward_sums
+from harness.engine.remedied.hidden import Hidden, at_z_hat, times
 from harness.engine.remedied.measures import OF_NORMALISATION, add_alpha, backward_columns
 from harness.engine.remedied.normalise import through_normalisation
 from harness.engine.remedied.standardised import trained_gradient_squares
@@ -25,12 +28,28 @@ from harness.engine.remedied.sums import RemediedSums
 from harness.engine.sums import base_squares
 
 
+class Ascended(Protocol):
+    """What the backward pass takes of hidden layers after the forward pass."""
+
+    @property
+    def remedy(self) -> Remedy: ...
+
+    @property
+    def hidden(self) -> Sequence[Hidden]: ...
+
+    def r(self, k: int) -> Scaled: ...
+
+    def weights(self, k: int) -> Weights: ...
+
+    def standardised(self, k: int, output_width: int | None) -> tuple[Array, Array] | None: ...
+
+
 @dataclass(frozen=True)
-class _Top:
+class Top:
     """The output layer of the networks of one depth, and where their backward pass starts."""
 
     layer: Layer
-    base: Array  # of W[depth − 1]
+    W: Weights  # W[depth − 1]
     log10_cost: Array
     grad_r: Scaled  # ∂C/∂r[depth], (replicates, lanes, batch, output_width)
 
@@ -38,7 +57,7 @@ class _Top:
 def descend(ascent: Ascent, start: Start, outputs: tuple[Output, ...]) -> list[Descent]:
     """Propagate all lanes backward from some outputs, deepest first. Returns the results for each output."""
     tops = [_top(ascent, output) for output in outputs]
-    passes = _Passes(ascent, outputs, tops)
+    passes = Passes(ascent, [output.depth for output in outputs], tops)
     columns = backward_columns(passes.sums)
     remedy, results = ascent.remedy, []
     for j, (output, top) in enumerate(zip(outputs, tops, strict=True)):
@@ -54,31 +73,31 @@ def descend(ascent: Ascent, start: Start, outputs: tuple[Output, ...]) -> list[D
     return results
 
 
-class _Passes:
+class Passes:
     """The backward passes from all outputs, one layer of all deeper networks at a time."""
 
-    def __init__(self, ascent: Ascent, outputs: tuple[Output, ...], tops: list[_Top]) -> None:
+    def __init__(self, ascent: Ascended, depths: Sequence[int], tops: Sequence[Top]) -> None:
         self.ascent, self.remedy = ascent, ascent.remedy
         shape = len(tops), *tops[0].log10_cost.shape
-        self.sums = RemediedSums(self.remedy, outputs[0].depth, *shape)
+        self.sums = RemediedSums(self.remedy, depths[0], *shape)
         self.slope_failures = np.zeros(shape, dtype=np.int64)
         grad_r: list[Scaled] = []  # ∂C/∂r[k] of the networks deeper than k, (depths, replicates, lanes, batch, width)
         trunk: list[Scaled] = []  # with skips from z to z, ∂C/∂z[k+1] of the networks deeper than k + 1
-        places: dict[int, list[int]] = {output.depth: [] for output in outputs}
-        for j, output in enumerate(outputs):
-            places[output.depth].append(j)
-        for k in range(outputs[0].depth, 0, -1):
+        places: dict[int, list[int]] = {depth: [] for depth in depths}
+        for j, depth in enumerate(depths):
+            places[depth].append(j)
+        for k in range(depths[0], 0, -1):
             if grad_r:
                 below, trunk = self._hidden(k, concatenated(grad_r), trunk)
                 grad_r = [below]
             grad_r += [self._output(j, k, tops[j])[None] for j in places.get(k, ())]
 
-    def _output(self, j: int, k: int, top: _Top) -> Scaled:
+    def _output(self, j: int, k: int, top: Top) -> Scaled:
         """∂C/∂r[k−1] from the output layer k of one network."""
         self.sums.add_start(j, k, top.grad_r)
         delta = through_activation(top.grad_r, top.layer.slope)
         self._note_lost(k, slice(j, j + 1), top.grad_r[None], delta[None], top.layer.slope.has_zeros)
-        below = through_weights(delta, self.ascent.parameters.weights(top.base))
+        below = through_weights(delta, top.W)
         where = k - 1, slice(j, j + 1)
         self._add_layer(k, slice(j, j + 1), delta[None], below[None], top)
         self.sums.grad_r.add(where, *below[None].safe_squares)
@@ -110,12 +129,12 @@ class _Passes:
             first = second = self._through_activation(k, depths, grad_r, here)
         elif self.remedy.after:
             self.sums.add_affine(where, grad_r, here.normalised.values)
-            first = through_normalisation(normalisation, grad_r, here.normalised)
+            first = through_normalisation(normalisation, at_z_hat(grad_r, here), here.normalised)
             second = self._through_activation(k, depths, first, here)
         else:
             first = self._through_activation(k, depths, grad_r, here)
             self.sums.add_affine(where, first, here.normalised.values)
-            second = through_normalisation(normalisation, first, here.normalised)
+            second = through_normalisation(normalisation, at_z_hat(first, here), here.normalised)
         self.sums.first.add(where, *first.safe_squares)
         self.sums.second.add(where, *second.safe_squares)
         return second
@@ -135,20 +154,20 @@ class _Passes:
         self.sums.add_block((k, slice(0, count)), trunk[0], beside, joined)
         return concatenated([joined, branch[count:]])
 
-    def _add_layer(self, k: int, depths: slice, delta: Scaled, below: Scaled, top: _Top | None = None) -> None:
+    def _add_layer(self, k: int, depths: slice, delta: Scaled, below: Scaled, top: Top | None = None) -> None:
         where = k - 1, depths
         self.sums.delta.add_samples(where, delta)
         self.sums.largest[where] = delta.largest
         self.sums.below.add(where, *below.safe_squares)
         self.sums.grad_weights.add(where, *self._weight_gradient_squares(k, delta, top))
 
-    def _weight_gradient_squares(self, k: int, delta: Scaled, top: _Top | None) -> tuple[Array, Array]:
+    def _weight_gradient_squares(self, k: int, delta: Scaled, top: Top | None) -> tuple[Array, Array]:
         """‖∂C/∂W[k−1]‖² and its exponent; of standardised weights that of the trained ones. `top`: of output layers."""
         r = self.ascent.r(k - 1)
-        if not self.remedy.standardised:
+        standardised = self.ascent.standardised(k - 1, None if top is None else top.W.base.shape[-1])
+        if standardised is None:
             return weight_gradient_squares(r, delta)
-        width = None if top is None else top.base.shape[-1]
-        return trained_gradient_squares(r, delta, *self.ascent.draws.standardised(k - 1, width))
+        return trained_gradient_squares(r, delta, *standardised)
 
     def _note_lost(self, k: int, depths: slice, grad: Scaled, delta: Scaled, has_zeros: bool) -> None:
         """Note slopes that have underflowed at layer k."""
@@ -157,21 +176,21 @@ class _Passes:
             np.maximum(failures, k, out=failures, where=lost)
 
 
-def _top(ascent: Ascent, output: Output) -> _Top:
+def _top(ascent: Ascent, output: Output) -> Top:
     draws, parameters = ascent.draws, ascent.parameters
     activation = ascent.group.output_activation(output)
-    base = draws.output(output.depth, output.width)
+    W = parameters.weights(draws.output(output.depth, output.width))
     below = ascent.r(output.depth - 1)
-    layer = layer_forward(below, parameters.weights(base), parameters.output_bias(output), activation)
+    layer = layer_forward(below, W, parameters.output_bias(output), activation)
     _, targets = draws.batch(output.width)
     y = repeat_lanes(scaled(targets), layer.r.exponent.shape[1])
     log10_cost, grad_r = cost_gradient(layer.r, y, draws.settings.cost)
-    return _Top(layer, base, log10_cost, grad_r)
+    return Top(layer, W, log10_cost, grad_r)
 
 
-def _forward_columns(ascent: Ascent, output: Output, top: _Top) -> dict[str, Array]:
+def _forward_columns(ascent: Ascent, output: Output, top: Top) -> dict[str, Array]:
     """The forward measures of all layers of the networks with one output, (depth, replicates, lanes)."""
     sums = forward_sums(ascent.group, ascent.draws, 1, output.width, ascent.group.output_activation(output))
-    sums.add(slice(0, 1), top.layer[None], [base_squares(top.base)], [top.layer.r.largest])
+    sums.add(slice(0, 1), top.layer[None], [base_squares(top.W.base)], [top.layer.r.largest])
     hidden = {name: column[: output.depth - 1] for name, column in ascent.columns.items()}
     return {name: np.concatenate([hidden[name], measure(sums)]) for name, measure in FORWARD.items()}

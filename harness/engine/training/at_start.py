@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.base.arrays import Array
-from harness.base.scaled import Scaled
+from harness.base.scaled import Scaled, unscaled
+from harness.engine.lanes.groups import PLAIN, Remedy, remedy_of
 from harness.networks.activations import ACTIVATIONS, Activation
 from harness.networks.draws import draw_parameters
 from harness.networks.spec import NetworkSpec, activation_of
@@ -37,7 +38,12 @@ class Run:
         """What runs that are trained side by side have in common."""
         spec, recipe = self.spec, self.recipe
         fans = tuple(spec.fans(k) for k in range(spec.depth))
-        return fans, spec.activation, spec.output, recipe.optimiser, recipe.batch
+        return fans, spec.activation, spec.output, self.remedy, recipe.optimiser, recipe.batch
+
+    @property
+    def remedy(self) -> Remedy:
+        """What stands between and beside the equations of its hidden layers."""
+        return remedy_of(self.spec) or PLAIN
 
     @property
     def activations(self) -> list[Activation]:
@@ -50,33 +56,57 @@ class Run:
         """Bytes of weights, gradients and moments, and of the layers of one minibatch."""
         fans = [self.spec.fans(k) for k in range(self.spec.depth)]
         weights = (2 + MOMENTS.get(self.recipe.optimiser.name, 2)) * sum(i * o for i, o in fans)
-        layers = 4 * self.recipe.batch * sum(o for _, o in fans)
+        layers = (4 if self.remedy == PLAIN else 8) * self.recipe.batch * sum(o for _, o in fans)
         return (weights + layers) * dtype.itemsize
 
 
 @dataclass(frozen=True)
 class Stack:
-    """The weights and biases of runs of one shape. The arrays change as the runs are trained."""
+    """The networks of runs of one shape. The arrays change as the runs are trained.
 
-    layers: list[Array]  # W[k] with b[k] as its last row, (runs, 1, fan_in + 1, fan_out): one update serves both
+    One update serves all parameters of a layer: W[k], with b[k] as the row below it, and where the layer is normalised
+    with gamma and beta as the last rows.
+    """
+
+    layers: list[Array]  # (runs, 1, fan_in + 1 or 3, fan_out)
+    activations: Sequence[Activation]
+    remedy: Remedy = PLAIN
 
     def __getitem__(self, runs: slice | Array) -> Stack:
         """Some of the runs."""
-        return Stack([layer[runs] for layer in self.layers])
+        return replace(self, layers=[layer[runs] for layer in self.layers])
+
+    def fan_in(self, k: int) -> int:
+        """The number of rows of W[k]."""
+        return self.layers[k].shape[-2] - (3 if self.normalised(k) else 1)
+
+    def normalised(self, k: int) -> bool:
+        """Whether the layer above W[k] is normalised: the hidden ones are, if any are."""
+        return self.remedy.normalisation is not None and k < len(self.layers) - 1
 
     @property
     def weights(self) -> list[Array]:
         """W[k], (runs, 1, fan_in, fan_out), as views."""
-        return [layer[..., :-1, :] for layer in self.layers]
+        return [layer[..., : self.fan_in(k), :] for k, layer in enumerate(self.layers)]
 
     @property
     def biases(self) -> list[Array]:
         """b[k], (runs, 1, 1, fan_out), as views."""
-        return [layer[..., -1:, :] for layer in self.layers]
+        return [layer[..., (n := self.fan_in(k)) : n + 1, :] for k, layer in enumerate(self.layers)]
+
+    @property
+    def gammas(self) -> list[Array]:
+        """gamma of each normalised layer, (runs, 1, 1, fan_out), as views."""
+        return [layer[..., -2:-1, :] for k, layer in enumerate(self.layers) if self.normalised(k)]
+
+    @property
+    def betas(self) -> list[Array]:
+        """beta of each normalised layer, (runs, 1, 1, fan_out), as views."""
+        return [layer[..., -1:, :] for k, layer in enumerate(self.layers) if self.normalised(k)]
 
     def scaled_biases(self) -> list[Scaled]:
         """Copies of the biases, which may be normalised."""
-        return [Scaled(b.copy(), np.zeros(b.shape[:2], dtype=np.int64)) for b in self.biases]
+        return [unscaled(b.copy()) for b in self.biases]
 
     def squares(self) -> tuple[Array, Array]:
         """‖W[k]‖² and ‖b[k]‖², each (runs, depth), float64."""
@@ -102,7 +132,15 @@ def trained_together(runs: Sequence[Run], dtype: np.dtype) -> Iterator[list[Run]
 
 
 def drawn(runs: Sequence[Run], seed: int, dtype: np.dtype) -> Stack:
-    """The weights and biases of runs of one shape before the first step."""
-    parameters = [draw_parameters(run.spec, seed, run.replicate) for run in runs]
-    layers = [[np.vstack(both) for both in zip(*of_run, strict=True)] for of_run in parameters]
-    return Stack([np.stack(of_layer)[:, None].astype(dtype) for of_layer in zip(*layers, strict=True)])
+    """The networks of runs of one shape before the first step."""
+    parameters = [_rows(run, seed) for run in runs]
+    layers = [np.stack(of_layer)[:, None].astype(dtype) for of_layer in zip(*parameters, strict=True)]
+    return Stack(layers, runs[0].activations, runs[0].remedy)
+
+
+def _rows(run: Run, seed: int) -> list[Array]:
+    """The parameters of each layer as rows, (fan_in + 1 or 3, fan_out)."""
+    layers = [[W, b] for W, b in zip(*draw_parameters(run.spec, seed, run.replicate), strict=True)]
+    for layer in layers[:-1] if run.remedy.normalisation else ():
+        layer += [np.ones_like(layer[1]), np.zeros_like(layer[1])]  # gamma and beta
+    return [np.vstack(layer) for layer in layers]

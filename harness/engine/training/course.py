@@ -9,13 +9,13 @@ from itertools import islice
 import numpy as np
 
 from harness.base.arrays import Array
-from harness.base.scaled import Scaled, base_alone, scaled
-from harness.engine.equations import cost_gradient, layer_forward
+from harness.base.scaled import scaled
 from harness.engine.training.at_start import Run, Stack, drawn
-from harness.engine.training.loop import Step, Trained, unscaled
+from harness.engine.training.evaluate import fit, outputs, over_rows
+from harness.engine.training.loop import Step, Trained
+from harness.engine.training.measured import measured
 from harness.engine.training.unit_lives import UnitLives
-from harness.engine.walk import measures_together, walk_together
-from harness.networks.activations import SATURATED, Activation
+from harness.networks.activations import SATURATED
 from harness.networks.training.recipe import Training
 from harness.networks.training.split import PARTS, Rows, Split, minibatches
 
@@ -130,8 +130,7 @@ class _Recorder:
         trained, stack = self.trained, self.trained.stack[those]
         probes = [self.splits[trained.runs[i].replicate].probe for i in those]
         x, y = (scaled(np.stack([getattr(probe, name) for probe in probes])[:, None]) for name in ("inputs", "targets"))
-        walked = walk_together(stack.weights, stack.scaled_biases(), x, y, trained.activations, trained.cost)
-        return measures_together(walked, self.saturated_below)
+        return measured(stack, x, y, trained.cost, self.saturated_below)
 
     def _evaluated(self, those: Array) -> dict[str, Array]:
         """Cost and accuracy on each part of the data; also looks which units are dead on the rows for training."""
@@ -140,11 +139,12 @@ class _Recorder:
         for place, i in enumerate(those):
             split = self.splits[trained.runs[i].replicate]
             stack = trained.stack[i : i + 1]
+            of_training = over_rows(stack, split.train)
             for part in PARTS:
-                r, _ = outputs(stack, trained.activations, getattr(split, part))
-                cost, accuracy = fit(r, getattr(split, part), trained.cost)
-                columns[f"log10_cost_{part}"][place], columns[f"accuracy_{part}"][place] = cost, accuracy
-            self.lives.look(i, outputs(stack, trained.activations, split.train)[1])
+                rows: Rows = getattr(split, part)
+                r = outputs(stack, rows, None if part == "probe" else of_training.statistics)
+                columns[f"log10_cost_{part}"][place], columns[f"accuracy_{part}"][place] = fit(r, rows, trained.cost)
+            self.lives.look(i, of_training.dead)
         return columns
 
     def _add_step(self, step: int, taken: Step | None, those: Array, networks: dict, layers: dict) -> None:
@@ -164,20 +164,3 @@ class _Recorder:
         layers |= {"moved": ledger.moved(stack)[those], "norm_flow": ledger.flow[those].copy()}
         layers |= {"norm_step": ledger.size[those].copy(), "balance_residual": ledger.balance_residual(stack)[those]}
         layers |= {name: getattr(self.lives, name)[those].copy() for name in ("born", "died", "revived")}
-
-
-def outputs(stack: Stack, activations: Sequence[Activation], rows: Rows) -> tuple[Scaled, list[Array | None]]:
-    """r[L] of one run, (rows, output_width), and which units of each layer pass no gradient for any row, (units,)."""
-    r, dead = unscaled(rows.inputs[None, None]), []
-    for W, b, activation in zip(stack.weights, stack.scaled_biases(), activations, strict=True):
-        layer = layer_forward(r, base_alone(W), b.normalised(), activation)
-        dead.append(None if layer.silent is None else layer.silent[0, 0].all(axis=0))
-        r = layer.r
-    return r, dead
-
-
-def fit(r: Scaled, rows: Rows, cost: str) -> tuple[float, float]:
-    """log10 of the cost, and the share of the rows whose largest output is that of their class; NaN without classes."""
-    log10_cost, _ = cost_gradient(r, unscaled(rows.targets[None, None]), cost)
-    right = r.mantissa[0, 0].argmax(axis=-1) == rows.targets.argmax(axis=-1)
-    return float(log10_cost[0, 0]), float(right.mean())

@@ -8,6 +8,10 @@ SGD, the sum over a layer with a positively homogeneous activation obeys a conse
     Δ(‖W_k‖² + ‖b_k‖² − ‖W_{k+1}‖²) = Σ (‖u_k‖² + ‖u_bk‖² − ‖u_{k+1}‖²)
 
 because ⟨W_k, ∂C/∂W_k⟩ + ⟨b_k, ∂C/∂b_k⟩ = ⟨W_{k+1}, ∂C/∂W_{k+1}⟩. Source: Du, Hu & Lee 2018, for the gradient flow.
+
+Both are of weights and biases: gamma and beta of normalised layers are trained but not entered. A normalised layer does
+not feel the scale of its weights and biases, so ⟨W_k, ∂C/∂W_k⟩ + ⟨b_k, ∂C/∂b_k⟩ = 0 without epsilon (van Laarhoven
+2017): the conservation law is not that of networks with normalised layers, nor with skips.
 """
 
 import numpy as np
@@ -27,9 +31,11 @@ class NormLedger:
         self.size_biases = np.zeros(shape)
 
     def add(self, k: int, layer: Array, update: Array) -> None:
-        """Enter an update of layer k, given its weights and biases before it, (runs, 1, fan_in + 1, fan_out)."""
+        """Enter an update of layer k, given its parameters before it, the shape of `Stack.layers`."""
+        n = self.first[k].shape[-2]
         W, u, u_bias = (
-            part[:, 0].reshape(len(part), -1) for part in (layer[..., :-1, :], update[..., :-1, :], update[..., -1:, :])
+            part[:, 0].reshape(len(part), -1)
+            for part in (layer[..., :n, :], update[..., :n, :], update[..., n : n + 1, :])
         )
         self.flow[:, k] += 2 * np.vecdot(W, u)
         self.size[:, k] += np.vecdot(u, u)

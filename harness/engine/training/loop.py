@@ -2,8 +2,9 @@
 
     W[k] ← W[k] + u,    u = −learning_rate · direction,    where the optimiser makes the direction from ∂C/∂W[k]
 
-The equations are those of every sweep (engine/equations.py). Weights are ordinary numbers; gradients carry an exponent
-for each run and layer, so that the norm of a step is right at 10^-300. No number of a run depends on the others.
+and so for the biases, and for gamma and beta of normalised layers. Parameters are ordinary numbers; gradients carry an
+exponent for each run and layer, so that the norm of a step is right at 10^-300. No number of a run depends on the
+others.
 """
 
 from __future__ import annotations
@@ -14,30 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.base.arrays import Array
-from harness.base.scaled import Scaled, any_of, base_alone, count, flat, log10_of, scaled, shifted
-from harness.engine.equations import bias_gradient, cost_gradient, layer_backward, layer_forward, weight_gradient
+from harness.base.scaled import Scaled, any_of, count, flat, log10_of, shifted, unscaled
 from harness.engine.training.at_start import Run, Stack
 from harness.engine.training.ledger import NormLedger
+from harness.engine.training.passes import Gradients, gradients
 from harness.networks.training.optimisers import zeros_like
 from harness.networks.training.recipe import optimiser_of
 
 CLIP_EPSILON = 1e-6  # added to the norm that clipping divides by, as in torch.nn.utils.clip_grad_norm_
-
-
-@dataclass(frozen=True)
-class Gradients:
-    """The gradients of a minibatch, from the lowest layer up."""
-
-    log10_cost: Array  # (runs,)
-    layers: list[Scaled]  # ∂C/∂W[k] with ∂C/∂b[k] as its last row, (runs, 1, fan_in + 1, fan_out)
-    overflows: Array  # (runs,): a value left the number format
-
-    def norm(self) -> tuple[Array, Array]:
-        """The norm of the whole gradient of each run as mantissa and exponent, (runs,)."""
-        squares, exponents = zip(*(g.safe_squares for g in self.layers), strict=True)
-        top = np.max(exponents, axis=0)
-        total = sum(np.ldexp(s, np.maximum(2 * (e - top), -5000)) for s, e in zip(squares, exponents, strict=True))
-        return np.sqrt(total)[:, 0], top[:, 0]
 
 
 @dataclass(frozen=True)
@@ -55,7 +40,7 @@ class Trained:
     """Runs of one shape while they are trained: their networks, the state of their optimisers, and their ledger."""
 
     def __init__(self, runs: Sequence[Run], stack: Stack, cost: str) -> None:
-        self.runs, self.stack, self.cost, self.activations = runs, stack, cost, runs[0].activations
+        self.runs, self.stack, self.cost = runs, stack, cost
         self.optimiser, self.step_count = optimiser_of(runs[0].recipe.optimiser), 0
         self.dtype = stack.weights[0].dtype
         self.rates = np.array([run.recipe.learning_rate for run in runs], dtype=self.dtype)[:, None, None, None]
@@ -68,7 +53,7 @@ class Trained:
         """Take one step on a minibatch: x (runs, batch, input_width), y (runs, batch, output_width)."""
         self.step_count += 1
         with np.errstate(all="ignore"):  # a run that leaves the number format is recorded as diverged
-            found = gradients(self.stack, self.activations, x, y, self.cost)
+            found = gradients(self.stack, x, y, self.cost)
             mantissa, exponent = found.norm()
             factor = self._clipping(mantissa, exponent)
             norms, frozen = self._update(found, factor, count_frozen)
@@ -94,12 +79,13 @@ class Trained:
             gradient = gradient if factor is None else gradient * factor
             self.states[k], direction = self.optimiser.update(self.states[k], gradient, self.step_count)
             update = direction * -self.rates
-            norms.append(Scaled(update.mantissa[..., :-1, :], update.exponent).log10_norm[:, 0])
+            W = slice(self.stack.fan_in(k))  # the rows of W[k]
+            norms.append(Scaled(update.mantissa[..., W, :], update.exponent).log10_norm[:, 0])
             layer, ordinary = self.stack.layers[k], shifted(update.mantissa, update.exponent)
             self.ledger.add(k, layer, ordinary)
             if count_frozen:
                 lost = (layer + ordinary == layer) & (update.mantissa != 0)
-                frozen[:, k] = count(flat(lost[..., :-1, :]))[:, 0] / layer[0, 0, :-1].size
+                frozen[:, k] = count(flat(lost[..., W, :]))[:, 0] / layer[0, 0, W].size
             layer += ordinary
         return np.stack(norms, axis=-1), frozen
 
@@ -112,36 +98,6 @@ class Trained:
                 layer[i] = 0
         if any_of(fails):
             self.states = [tuple(without(part, fails) for part in state) for state in self.states]
-
-
-def gradients(stack: Stack, activations: Sequence, x: Array, y: Array, cost: str) -> Gradients:
-    """The gradients of the cost with respect to all weights and biases, and the cost."""
-    Ws = [base_alone(W) for W in stack.weights]
-    r, slopes, overflows = [scaled(x[:, None])], [], np.zeros(len(x), dtype=bool)
-    for W, b, activation in zip(Ws, stack.scaled_biases(), activations, strict=True):
-        layer = layer_forward(r[-1], W, b.normalised(), activation)
-        if layer.overflows is not None:
-            overflows |= layer.overflows[:, 0]
-        r.append(layer.r)
-        slopes.append(layer.slope)
-    log10_cost, grad_r = cost_gradient(r.pop(), scaled(y[:, None]), cost)
-    layers = []
-    for r_below, slope, W in zip(reversed(r), reversed(slopes), reversed(Ws), strict=True):
-        delta, grad_r = layer_backward(grad_r, slope, W)
-        layers.append(with_last_row(weight_gradient(r_below, delta), bias_gradient(delta)))
-    return Gradients(log10_cost[:, 0], layers[::-1], overflows)
-
-
-def with_last_row(weights: Scaled, biases: Scaled) -> Scaled:
-    """∂C/∂W[k] with ∂C/∂b[k] as its last row, (runs, 1, fan_in + 1, fan_out)."""
-    exponent = np.maximum(weights.exponent, biases.exponent)
-    parts = (shifted(part.mantissa, part.exponent - exponent) for part in (weights, biases))
-    return Scaled(np.concatenate([*parts], axis=-2), exponent).normalised()
-
-
-def unscaled(values: Array) -> Scaled:
-    """An ordinary array (…, rows, columns) with exponents of 0."""
-    return Scaled(values, np.zeros(values.shape[:-2], dtype=np.int64))
 
 
 def without(numbers: Scaled, runs: Array) -> Scaled:

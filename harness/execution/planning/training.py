@@ -12,6 +12,7 @@ from harness.networks.training.recipe import Recipe, Training
 from harness.results.columns import STEP_LAYERS
 
 ELEMENTWISE = 400  # multiplications a number takes in one layer of a step, forward and backward: 25 ns, measured
+REMEDIED = 2  # times as much in a layer with a normalisation or a skip, measured
 UPDATED = {"sgd": 200, "momentum": 350, "adam": 800}  # a weight takes in one step: 12 to 50 ns, measured
 EVALUATED = 120  # a number takes in one layer forward, as in cost.py
 ROW = 25_000  # a row of `step_layers`
@@ -52,7 +53,7 @@ def training_bytes(block: Block, settings: Settings) -> int:
     replicates = min(len(block.replicates), MOST_TOGETHER)
     data = 3 * replicates * training.rows * widths * itemsize  # as drawn, in float64, and split
     widest = max(max(spec.fans(k)) for spec in block.specs for k in range(spec.depth))
-    forward = 4 * training.rows * widest * itemsize
+    forward = 8 * training.rows * widest * itemsize  # four arrays of a layer, and four of what normalises it
     table = 3 * 8 * len(STEP_LAYERS) * step_rows(block, settings)
     return max(2 * largest, TOGETHER_BYTES) + data + forward + table
 
@@ -71,7 +72,8 @@ def _step(spec: NetworkSpec, recipe: Recipe) -> float:
     fans = [spec.fans(k) for k in range(spec.depth)]
     weights, units = sum(i * o for i, o in fans), sum(o for _, o in fans)
     products, updates = 3 * recipe.batch * weights, UPDATED.get(recipe.optimiser.name, LARGEST) * weights
-    return products + updates + recipe.batch * ELEMENTWISE * units
+    elementwise = ELEMENTWISE * (REMEDIED if spec.remedied else 1)
+    return products + updates + recipe.batch * elementwise * units
 
 
 def _snapshot(spec: NetworkSpec, training: Training) -> float:

@@ -43,11 +43,12 @@ class Normalisation:
         return 3 if self.centred else 2
 
 
-def forward(normalisation: Normalisation, z: Array, epsilon: Array) -> tuple[Array, Array]:
-    """z_hat and 1/s of an array (…, batch, width); `epsilon` is (…, 1, 1). 1/s is 0 where s is 0."""
-    axis = normalisation.axis
+def forward(normalisation: Normalisation, z: Array, epsilon: Array) -> tuple[Array, Array, Array | None]:
+    """z_hat, 1/s and m of an array (…, batch, width); `epsilon` is (…, 1, 1). 1/s is 0 where s is 0; m None for rms."""
+    axis, m = normalisation.axis, None
     if normalisation.centred:
-        z = z - z.mean(axis=axis, keepdims=True)
+        m = z.mean(axis=axis, keepdims=True)
+        z = z - m
     squares = np.square(z).mean(axis=axis, keepdims=True)
     s = np.sqrt(squares + epsilon)
     small = squares < RISKY[z.dtype]
@@ -56,7 +57,7 @@ def forward(normalisation: Normalisation, z: Array, epsilon: Array) -> tuple[Arr
         rms = top * np.sqrt(np.square(z / np.where(top == 0, 1, top)).mean(axis=axis, keepdims=True))
         s = np.where(small, np.hypot(rms, np.sqrt(epsilon)), s).astype(z.dtype)
     inverse = np.divide(1, s, out=np.zeros_like(s), where=s > 0)
-    return z * inverse, inverse
+    return z * inverse, inverse, m
 
 
 def backward(normalisation: Normalisation, grad: Array, z_hat: Array, inverse: Array) -> Array:

@@ -8,7 +8,8 @@ from training_runs import ENDS, at_step, recipe, same, trained, training
 from harness.engine.measures import MEASURES
 from harness.engine.training import at_start
 from harness.engine.training.at_start import Run, drawn, runs_of, trained_together
-from harness.engine.training.loop import Trained, gradients
+from harness.engine.training.loop import Trained
+from harness.engine.training.passes import gradients
 from harness.networks.training.optimisers import OPTIMISERS
 
 SPECS = [spec(activation, depth=4, width=6, **ENDS) for activation in ("relu", "tanh", "sigmoid")]
@@ -51,14 +52,14 @@ def test_the_cost_changes_along_a_step_as_its_gradient_says(one, cost):
     run = Run(one, 0, recipe())
     stack, rng = drawn([run], 0, np.dtype(float)), np.random.default_rng(0)
     x, y = rng.standard_normal((1, 9, 64)), np.eye(10)[rng.integers(0, 10, 9)][None]
-    found = gradients(stack, run.activations, x, y, cost)
+    found = gradients(stack, x, y, cost)
     u = [rng.standard_normal(layer.shape) for layer in stack.layers]
     expected = sum(np.ldexp((g.mantissa * v).sum(), g.exponent[0, 0]) for g, v in zip(found.layers, u, strict=True))
 
     def cost_at(h):
         for layer, v in zip(stack.layers, u, strict=True):
             layer += h * v
-        value = 10 ** gradients(stack, run.activations, x, y, cost).log10_cost[0]
+        value = 10 ** gradients(stack, x, y, cost).log10_cost[0]
         for layer, v in zip(stack.layers, u, strict=True):
             layer -= h * v
         return value

@@ -9,6 +9,8 @@ from make_torch_training_fixtures import BATCH, CASES, PATH, SEED, STEPS, by_tor
 
 from harness.engine.training.at_start import Run, drawn
 from harness.engine.training.loop import Trained
+from harness.networks.remedies.normalisations import NORMALISATIONS
+from harness.networks.remedies.residuals import RESIDUALS
 from harness.networks.training.optimisers import OPTIMISERS
 
 with np.load(PATH) as arrays:
@@ -32,6 +34,8 @@ def test_weights_after_20_steps(key):
 def test_the_record_is_whole():
     assert set(RECORDED) == set(CASES)
     assert {case[2].optimiser.name for case in CASES.values()} == set(OPTIMISERS)
+    for coordinate, table in (("normalisation", NORMALISATIONS), ("residual", RESIDUALS)):
+        assert {getattr(case[0], coordinate).name for case in CASES.values()} == set(table)
     clipped = [[step.clipped[0] for step in trained(*case)[1]] for case in CASES.values() if case[2].clip]
     assert any(all(steps) for steps in clipped) and any(0 < sum(steps) < STEPS for steps in clipped)
     assert BATCH > 1
