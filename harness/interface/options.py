@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from harness.execution.dispatch import Resources
     from harness.figures import Appearance
+    from harness.interface.terminal import Detail
     from harness.study.verify import Request
 
 # Arguments ----------------------------------------------------------------------------------------------------------
@@ -67,6 +68,12 @@ Mixed = Annotated[
     ),
 ]
 NoReport = Annotated[bool, typer.Option("--no-report", help="Write no report page.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print the table of settings and the claims alone, and no progress.")
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Also print every block and every stage as it ends, on stderr.")
+]
 Size = Annotated[str, typer.Option(help="full, or ci, which takes minutes on two cores for all experiments.")]
 FreshSeeds = Annotated[
     bool,
@@ -150,6 +157,13 @@ def resources(workers: str, memory: str | None = None, dask: str | None = None) 
     from harness.execution.dispatch import Resources
 
     return Resources(workers if workers == "auto" else int(workers), limit, dask)
+
+
+def detail(quiet: bool, verbose: bool) -> "Detail":
+    """How much a sweep prints. Raises BadParameter for both."""
+    if quiet and verbose:
+        raise typer.BadParameter("not with --verbose", param_hint="--quiet")
+    return "quiet" if quiet else "verbose" if verbose else "usual"
 
 
 def _bytes(memory: str | None) -> int | None:

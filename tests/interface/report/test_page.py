@@ -180,6 +180,19 @@ def test_a_sweep_names_its_page_and_no_report_leaves_it_out(tmp_path):
     assert "report: results/one/report.html" in forked("sweep", "one.yaml", "--workers", "1", cwd=tmp_path).stdout
 
 
+def test_how_much_a_sweep_prints(tmp_path):
+    """Results are on stdout, and what happened meanwhile on stderr."""
+    (tmp_path / "one.yaml").write_text(TINY.replace("name: tiny", "name: one"))
+    run = ("sweep", "one.yaml", "--workers", "1")
+    loud, quiet = forked(*run, "-v", cwd=tmp_path), forked(*run, "--fresh", "-q", cwd=tmp_path)
+    assert re.search(r"^ +[\d.]+ s  block \S+: \d+ networks, computed$", loud.stderr, re.M)
+    assert "judged" in loud.stderr and "block" not in loud.stdout and "tables:" in loud.stdout
+    assert quiet.stderr == "" and "output → input" in quiet.stdout and "tables:" not in quiet.stdout
+    assert (tmp_path / "results/one/report.html").exists()
+    both = forked(*run, "-q", "-v", cwd=tmp_path)
+    assert both.returncode == 2 and "not with --verbose" in both.stderr
+
+
 def test_a_folder_for_the_page_that_is_not_there_is_refused(pages):
     done = forked("report", "results/depth", "--out", "no/page.html", cwd=pages)
     assert done.returncode == 2 and "there is no folder" in done.stderr

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from harness.base.arrays import Array
+from harness.base.arrays import Array, evenly_spaced
 from harness.figures.kit.layer_quartiles import layer_quartiles
 from harness.figures.kit.quartiles import SHARES
 from harness.interface.report.encoding import packed_columns
@@ -72,11 +72,7 @@ def drawn_layers(settings: Settings, recorded: Mapping[int, Array]) -> dict[int,
     There are at most MOST_LAYERS, and fewer where the lines of all settings would take more than MOST_CELLS.
     """
     most = max(FEWEST_LAYERS, min(MOST_LAYERS, MOST_CELLS // max(len(settings.frame), 1)))
-    return {depth: _evenly_spaced(recorded[depth], most) for depth in sorted(set(settings.depths))}
-
-
-def _evenly_spaced(layers: Array, most: int) -> Array:
-    return layers[np.unique(np.linspace(0, len(layers) - 1, min(len(layers), most)).round().astype(int))]
+    return {depth: evenly_spaced(recorded[depth], most) for depth in sorted(set(settings.depths))}
 
 
 def profiles(rows: Rows, settings: Settings, drawn: Mapping[int, Array]) -> str:

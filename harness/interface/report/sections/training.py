@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.dataset as ds
 
-from harness.base.arrays import Array
+from harness.base.arrays import Array, evenly_spaced
 from harness.base.numbers import formatted, number
 from harness.base.text_table import Table
 from harness.figures.kit.quartiles import SHARES, quartiles
@@ -74,7 +74,7 @@ def training(results: Results, settings: Settings, drawn: Mapping[int, Array]) -
     steps = results.read(STEPS, columns)
     steps = steps[steps["reached"].isna()].astype({"run": str, "network": str})
     courses = _courses(steps, settings)
-    shown = _evenly(np.unique(steps["step"]), MOST_STEPS)
+    shown = evenly_spaced(np.unique(steps["step"]), MOST_STEPS)
     rows = steps[steps["step"].isin(shown)].merge(courses.runs[["run", "course"]], on="run")
     layers = _thinned(drawn, MOST_CELLS // (len(shown) * len(courses.frame)))
     content = {
@@ -162,13 +162,9 @@ def _recipe_axes(frame: pd.DataFrame) -> list[dict]:
     return [{"name": name, "words": name, "alone": name == "optimiser", "values": own} for name, own in values.items()]
 
 
-def _evenly(values: Array, most: int) -> Array:
-    return values[np.unique(np.linspace(0, len(values) - 1, min(len(values), most)).round().astype(int))]
-
-
 def _thinned(drawn: Mapping[int, Array], most: int) -> dict[int, Array]:
     """At most so many of the layers that lines are drawn through, but never fewer than FEWEST_LAYERS."""
-    return {depth: _evenly(own, max(most, FEWEST_LAYERS)) for depth, own in drawn.items()}
+    return {depth: evenly_spaced(own, max(most, FEWEST_LAYERS)) for depth, own in drawn.items()}
 
 
 def _table(courses: _Courses, last: pd.DataFrame, settings: Settings) -> Table:
