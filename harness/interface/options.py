@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.interface.checkout import completion
+
 if TYPE_CHECKING:
     from harness.execution.dispatch import Resources
     from harness.figures import Appearance
@@ -16,15 +18,28 @@ if TYPE_CHECKING:
 
 # Arguments ----------------------------------------------------------------------------------------------------------
 
-Config = Annotated[Path, typer.Argument(help="YAML file of the sweep, such as configs/depth.yaml.", show_default=False)]
+Config = Annotated[
+    Path,
+    typer.Argument(
+        help="YAML file of the sweep, such as configs/depth.yaml.",
+        show_default=False,
+        autocompletion=completion.configs,
+    ),
+]
 Name = Annotated[str, typer.Argument(help="Name of the config and of its question.", show_default=False)]
-Folder = Annotated[Path, typer.Argument(help="A results folder, such as results/depth.", show_default=False)]
+Folder = Annotated[
+    Path,
+    typer.Argument(
+        help="A results folder, such as results/depth.", show_default=False, autocompletion=completion.results
+    ),
+]
 Experiments = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[EXPERIMENT]...",
         help="Experiments, such as depth; all of them if none is named.",
         show_default=False,
+        autocompletion=completion.experiments,
     ),
 ]
 
@@ -37,6 +52,7 @@ Overrides = Annotated[
         metavar="KEY=VALUE",
         help="Change a value of the config, such as network.width=64; may be repeated.",
         show_default=False,
+        autocompletion=completion.settings,
     ),
 ]
 Replicates = Annotated[
@@ -105,7 +121,11 @@ Tolerance = Annotated[
 
 Figures = Annotated[
     list[str] | None,
-    typer.Option("--figure", help="Draw this figure; may be repeated. By default those that the config asks for."),
+    typer.Option(
+        "--figure",
+        help="Draw this figure; may be repeated. By default those that the config asks for.",
+        autocompletion=completion.figures,
+    ),
 ]
 Formats = Annotated[
     list[str] | None, typer.Option("--format", help="png, svg or pdf; may be repeated. By default png and svg.")
@@ -121,8 +141,20 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs, in
 
 # Options of predict -------------------------------------------------------------------------------------------------
 
-Activation = Annotated[str, typer.Option(help='As in a config: tanh, or "{name: elu, alpha: 0.5}".')]
-Init = Annotated[str, typer.Option(help='As in a config: he_normal, or "{name: normal, sigma_w: 1.5}".')]
+Activation = Annotated[
+    str,
+    typer.Option(
+        help='As in a config: tanh, or "{name: elu, alpha: 0.5}".',
+        autocompletion=completion.values_of("network.activation"),
+    ),
+]
+Init = Annotated[
+    str,
+    typer.Option(
+        help='As in a config: he_normal, or "{name: normal, sigma_w: 1.5}".',
+        autocompletion=completion.values_of("network.init"),
+    ),
+]
 Width = Annotated[str, typer.Option(help="Number of units in each hidden layer.")]
 Depth = Annotated[str, typer.Option(help="Number of layers of weights, including the output layer.")]
 WeightScale = Annotated[str | None, typer.Option(help="Factor on the weights of the initialisation; by default 1.")]
@@ -131,13 +163,27 @@ InputWidth = Annotated[str | None, typer.Option(help="Number of inputs; by defau
 OutputWidth = Annotated[str | None, typer.Option(help="Number of outputs; by default the width.")]
 Normalisation = Annotated[
     str | None,
-    typer.Option(help="Of every hidden layer: batch, layer, rms or none (the default).", show_default=False),
+    typer.Option(
+        help="Of every hidden layer: batch, layer, rms or none (the default).",
+        show_default=False,
+        autocompletion=completion.values_of("network.normalisation"),
+    ),
 ]
 Normalise = Annotated[
-    str | None, typer.Option(help="Where: preactivations (the default) or outputs.", show_default=False)
+    str | None,
+    typer.Option(
+        help="Where: preactivations (the default) or outputs.",
+        show_default=False,
+        autocompletion=completion.values_of("network.normalise"),
+    ),
 ]
 Residual = Annotated[
-    str | None, typer.Option(help='Skips: pre, inside, post or none, or "{name: pre, alpha: 0.5}".', show_default=False)
+    str | None,
+    typer.Option(
+        help='Skips: pre, inside, post or none, or "{name: pre, alpha: 0.5}".',
+        show_default=False,
+        autocompletion=completion.values_of("network.residual"),
+    ),
 ]
 Batch = Annotated[int, typer.Option(help="Number of samples in a batch; counts for batch normalisation.", min=1)]
 Output = Annotated[str | None, typer.Option(help="Output layer: activation (the default) or linear.")]
