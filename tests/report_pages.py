@@ -1,11 +1,16 @@
 """Small sweeps for tests of report pages, and a page in a browser that is watched for requests and complaints."""
 
+import math
+import re
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
 READY = "document.documentElement.dataset.ready"
 SIZES = {"wide": {"width": 1280, "height": 850}, "phone": {"width": 390, "height": 844}}
+
+SUPERSCRIPTS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+SHOWN = 0.003  # decades: three significant digits
 
 SWEEPS = {
     "depth": """\
@@ -35,6 +40,34 @@ network: {activation: [relu, gelu], init: he_normal, depth: [5, 50], width: 6}
 data: {batch: 2}
 record_layers: 5
 replicates: 2
+figures: []
+""",
+    "trained": """\
+name: trained
+network: {activation: [relu, sigmoid], init: he_normal, depth: [1, 3], width: 5, output: linear}
+data: {inputs: digits, targets: labels, batch: 8}
+cost: cross_entropy
+replicates: 3
+training:
+  optimiser: [sgd, adam]
+  learning_rate: [0.01, 0.3]
+  batch: 8
+  steps: 9
+  split: {train: 40, validation: 20, test: 30}
+  record: {times: 4}
+figures: []
+""",
+    "remedied": """\
+name: remedied
+network: {activation: [relu, sigmoid], width: 8, depth: [7, 25]}
+cases:
+  - init: he_normal
+  - {init: he_normal, normalisation: batch}
+  - {init: he_normal, residual: pre}
+  - {init: he_normal, residual: pre, normalisation: layer}
+data: {batch: 8}
+cost: linear
+replicates: 4
 figures: []
 """,
 }
@@ -77,3 +110,16 @@ def wait(page: Page, condition: str, complaints: list[str]) -> None:
             return
         page.wait_for_timeout(25)
     raise AssertionError(f"never {condition}: {complaints}")
+
+
+def log10_of(text: str) -> float:
+    """log10 of a number as the page shows it."""
+    found = re.fullmatch(r"([\d.]+) × 10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)", text.strip())
+    if found:
+        return math.log10(float(found[1])) + int(found[2].translate(SUPERSCRIPTS))
+    return math.log10(float(text)) if float(text) else -math.inf
+
+
+def decades_of(text: str) -> float:
+    """A number of decades, or of percent, as the page shows it; its unit is left out."""
+    return float(text.replace("−", "-").split()[0])

@@ -3,6 +3,30 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from math import inf, isnan, log1p
+
+BARS = "▁▂▃▄▅▆▇█"
+FINE = 3  # decades on either side of 0 within which the heights of bars are nearly even
+
+
+def spark_line(decades: Sequence[float], low: float, high: float) -> str:
+    """A bar for each value on a scale from `low` to `high`, in steps that are finer near 0.
+
+    −∞, an exact 0, is blank; a value that is not known is "?".
+    """
+    bottom, top = _stretched(low), _stretched(high)
+    span = (top - bottom) or 1.0
+    return "".join(_bar(value, (_stretched(value) - bottom) / span if abs(value) < inf else 1.0) for value in decades)
+
+
+def _stretched(value: float) -> float:
+    return log1p(abs(value) / FINE) * (1 if value > 0 else -1)
+
+
+def _bar(value: float, share: float) -> str:
+    if isnan(value):
+        return "?"
+    return " " if value == -inf else BARS[round(share * (len(BARS) - 1))]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ A block whose worker dies is tried again after all others. A block that has kill
 one that runs out of memory or raises an error. All other blocks are computed regardless.
 """
 
+import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -20,6 +21,8 @@ from harness.execution.pools.machine import cores, memory_limit
 from harness.execution.pools.processes import Pool, WorkerDied, completed, worker_pool
 from harness.results.environment import code_hash, made_with
 from harness.results.tables import Tables, joined
+
+LOG = logging.getLogger(__name__)
 
 SERIAL_WORK = 3e10  # a sweep of less work than this, two seconds, is faster without starting workers
 MAX_DEATHS = 3  # workers that a block may kill before it is set aside
@@ -152,10 +155,15 @@ def compute_blocks(
             if result is None:
                 waiting.append(block)
             else:
+                LOG.info("block %s: %d networks, %s", block.name, block.networks, _outcome(result))
                 yield block, result
                 (failed if isinstance(result, FailedBlock) else finished).append(block)
         if report:
             report(_progress(planned, finished, failed))
+
+
+def _outcome(result: ComputedBlock | FailedBlock) -> str:
+    return f"failed: {result.reason}" if isinstance(result, FailedBlock) else "computed"
 
 
 def _result(block: PlannedBlock, future: Future, deaths: Counter[str]) -> ComputedBlock | FailedBlock | None:

@@ -2,12 +2,12 @@
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from harness.interface import measuring, options, reading
+from harness.interface.checkout import commands as checkout
 from harness.interface.interrupts import end, interruptible, on_interrupt
 from harness.interface.output import StandardStreams
 from harness.interface.probe import probing
@@ -109,7 +109,10 @@ def sweep(
     mixed: options.Mixed = False,
     drop: options.Drop = False,
     no_report: options.NoReport = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
+    detail = options.detail(quiet, verbose)
     from harness.config import read  # first: a wrong config, or a folder in use, is reported within a second
     from harness.results import folder
 
@@ -124,15 +127,13 @@ def sweep(
 
         print_plan(study.prepared, resources, estimate(study.prepared.plan, resources))
         return
-    if study.question:
+    if study.question and not quiet:
         say(f"{study.question.path}: {study.question.sentence}")
-    with interruptible(), progress() as report:
+    with interruptible(), progress(detail) as report:
         conclusion = run(study, resources, report, say_error)
-    print_conclusion(conclusion)
+    print_conclusion(conclusion, quiet)
     if not no_report:
-        from harness.interface.report.page import write_report
-
-        say(f"report: {write_report(conclusion.results)}")
+        reporting.after_sweep(conclusion.results, quiet)
     if conclusion.failed_figures:
         raise typer.Exit(1)
 
@@ -270,26 +271,8 @@ app.command(help=reading.COMPARE_HELP, epilog=EXIT_CODES)(reading.compare)
 app.command(help=reading.WATCH_HELP, epilog=EXIT_CODES)(reading.watch)
 app.command(help=reporting.HELP, epilog=EXIT_CODES)(reporting.report)
 app.command(help=probing.HELP, epilog=EXIT_CODES)(probing.probe)
-
-
-@app.command("list", help="List activations, initialisations, measures, figures and experiments.", epilog=EXIT_CODES)
-def list_(as_json: options.Json = False) -> None:
-    from harness.interface.checkout.catalogue import catalogue
-
-    tables = catalogue(Path("experiments"))
-    if as_json:
-        print_json([*map(plain_table, tables)])
-    for table in () if as_json else tables:
-        print_table(table)
-
-
-@app.command(help="Write a commented config and a question's file with one claim and one figure.", epilog=EXIT_CODES)
-def new(name: options.Name) -> None:
-    from harness.interface.checkout.scaffold import write
-
-    for path in write(name, Path()):
-        say(path)
-    say(f"run it with: harness sweep configs/{name}.yaml")
+app.command("list", help=checkout.LIST_HELP, epilog=EXIT_CODES)(checkout.list_)
+app.command(help=checkout.NEW_HELP, epilog=EXIT_CODES)(checkout.new)
 
 
 @app.command(help="Print the JSON Schema of a config, for editors.", epilog=EXIT_CODES)

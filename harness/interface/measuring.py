@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.interface.checkout import completion
 from harness.interface.terminal import print_table, say
 
 if TYPE_CHECKING:
@@ -16,11 +17,23 @@ if TYPE_CHECKING:
 Weights = Annotated[
     Path, typer.Argument(help="File of weights: .npz, or .safetensors with that package.", show_default=False)
 ]
-ActivationName = Annotated[str, typer.Option(help='Such as tanh or "leaky_relu(negative_slope=0.1)".')]
+ActivationName = Annotated[
+    str,
+    typer.Option(
+        help='Such as tanh or "leaky_relu(negative_slope=0.1)".',
+        autocompletion=completion.values_of("network.activation"),
+    ),
+]
 Output = Annotated[
     str | None, typer.Option(help="'activation' (the same for the output layer), 'linear' or another one.")
 ]
-Cost = Annotated[str, typer.Option(help="squared, linear, cross_entropy, binary_cross_entropy or sum.")]
+Cost = Annotated[
+    str,
+    typer.Option(
+        help="squared, linear, cross_entropy, binary_cross_entropy or sum.",
+        autocompletion=completion.values_of("cost"),
+    ),
+]
 Transpose = Annotated[bool, typer.Option("--transpose", help="The weights are stored as (fan_out, fan_in).")]
 Inputs = Annotated[
     Path | None, typer.Option(help="The batch: a .npy file of inputs, or a .npz file of inputs and targets.")

@@ -8,22 +8,38 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.interface.checkout import completion
+
 if TYPE_CHECKING:
     from harness.execution.dispatch import Resources
     from harness.figures import Appearance
+    from harness.interface.terminal import Detail
     from harness.study.verify import Request
 
 # Arguments ----------------------------------------------------------------------------------------------------------
 
-Config = Annotated[Path, typer.Argument(help="YAML file of the sweep, such as configs/depth.yaml.", show_default=False)]
+Config = Annotated[
+    Path,
+    typer.Argument(
+        help="YAML file of the sweep, such as configs/depth.yaml.",
+        show_default=False,
+        autocompletion=completion.configs,
+    ),
+]
 Name = Annotated[str, typer.Argument(help="Name of the config and of its question.", show_default=False)]
-Folder = Annotated[Path, typer.Argument(help="A results folder, such as results/depth.", show_default=False)]
+Folder = Annotated[
+    Path,
+    typer.Argument(
+        help="A results folder, such as results/depth.", show_default=False, autocompletion=completion.results
+    ),
+]
 Experiments = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[EXPERIMENT]...",
         help="Experiments, such as depth; all of them if none is named.",
         show_default=False,
+        autocompletion=completion.experiments,
     ),
 ]
 
@@ -36,6 +52,7 @@ Overrides = Annotated[
         metavar="KEY=VALUE",
         help="Change a value of the config, such as network.width=64; may be repeated.",
         show_default=False,
+        autocompletion=completion.settings,
     ),
 ]
 Replicates = Annotated[
@@ -67,6 +84,12 @@ Mixed = Annotated[
     ),
 ]
 NoReport = Annotated[bool, typer.Option("--no-report", help="Write no report page.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print the table of settings and the claims alone, and no progress.")
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Also print every block and every stage as it ends, on stderr.")
+]
 Size = Annotated[str, typer.Option(help="full, or ci, which takes minutes on two cores for all experiments.")]
 FreshSeeds = Annotated[
     bool,
@@ -98,7 +121,11 @@ Tolerance = Annotated[
 
 Figures = Annotated[
     list[str] | None,
-    typer.Option("--figure", help="Draw this figure; may be repeated. By default those that the config asks for."),
+    typer.Option(
+        "--figure",
+        help="Draw this figure; may be repeated. By default those that the config asks for.",
+        autocompletion=completion.figures,
+    ),
 ]
 Formats = Annotated[
     list[str] | None, typer.Option("--format", help="png, svg or pdf; may be repeated. By default png and svg.")
@@ -114,8 +141,20 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs, in
 
 # Options of predict -------------------------------------------------------------------------------------------------
 
-Activation = Annotated[str, typer.Option(help='As in a config: tanh, or "{name: elu, alpha: 0.5}".')]
-Init = Annotated[str, typer.Option(help='As in a config: he_normal, or "{name: normal, sigma_w: 1.5}".')]
+Activation = Annotated[
+    str,
+    typer.Option(
+        help='As in a config: tanh, or "{name: elu, alpha: 0.5}".',
+        autocompletion=completion.values_of("network.activation"),
+    ),
+]
+Init = Annotated[
+    str,
+    typer.Option(
+        help='As in a config: he_normal, or "{name: normal, sigma_w: 1.5}".',
+        autocompletion=completion.values_of("network.init"),
+    ),
+]
 Width = Annotated[str, typer.Option(help="Number of units in each hidden layer.")]
 Depth = Annotated[str, typer.Option(help="Number of layers of weights, including the output layer.")]
 WeightScale = Annotated[str | None, typer.Option(help="Factor on the weights of the initialisation; by default 1.")]
@@ -124,13 +163,27 @@ InputWidth = Annotated[str | None, typer.Option(help="Number of inputs; by defau
 OutputWidth = Annotated[str | None, typer.Option(help="Number of outputs; by default the width.")]
 Normalisation = Annotated[
     str | None,
-    typer.Option(help="Of every hidden layer: batch, layer, rms or none (the default).", show_default=False),
+    typer.Option(
+        help="Of every hidden layer: batch, layer, rms or none (the default).",
+        show_default=False,
+        autocompletion=completion.values_of("network.normalisation"),
+    ),
 ]
 Normalise = Annotated[
-    str | None, typer.Option(help="Where: preactivations (the default) or outputs.", show_default=False)
+    str | None,
+    typer.Option(
+        help="Where: preactivations (the default) or outputs.",
+        show_default=False,
+        autocompletion=completion.values_of("network.normalise"),
+    ),
 ]
 Residual = Annotated[
-    str | None, typer.Option(help='Skips: pre, inside, post or none, or "{name: pre, alpha: 0.5}".', show_default=False)
+    str | None,
+    typer.Option(
+        help='Skips: pre, inside, post or none, or "{name: pre, alpha: 0.5}".',
+        show_default=False,
+        autocompletion=completion.values_of("network.residual"),
+    ),
 ]
 WeightStandardised = Annotated[
     bool, typer.Option("--weight-standardised", help="Centre and scale every column of the weights.")
@@ -153,6 +206,13 @@ def resources(workers: str, memory: str | None = None, dask: str | None = None) 
     from harness.execution.dispatch import Resources
 
     return Resources(workers if workers == "auto" else int(workers), limit, dask)
+
+
+def detail(quiet: bool, verbose: bool) -> "Detail":
+    """How much a sweep prints. Raises BadParameter for both."""
+    if quiet and verbose:
+        raise typer.BadParameter("not with --verbose", param_hint="--quiet")
+    return "quiet" if quiet else "verbose" if verbose else "usual"
 
 
 def _bytes(memory: str | None) -> int | None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from harness.interface import options
+from harness.interface.checkout import completion
 from harness.interface.probe import probing
 from harness.interface.terminal import print_json, print_table, progress_line, say
 from harness.results.folder import is_probe
@@ -49,11 +50,26 @@ COMPARE_HELP = """Compare two sweeps, or the settings of one, over the same draw
 Give two results folders, or one and --by with the name of a coordinate, such as init.
 """
 
-First = Annotated[Path, typer.Argument(metavar="A", help="A results folder.", show_default=False)]
-Second = Annotated[
-    Path | None, typer.Argument(metavar="[B]", help="The results folder to compare with it.", show_default=False)
+First = Annotated[
+    Path,
+    typer.Argument(metavar="A", help="A results folder.", show_default=False, autocompletion=completion.results),
 ]
-By = Annotated[str | None, typer.Option(help="A coordinate whose values are compared: activation, init, width, …")]
+Second = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[B]",
+        help="The results folder to compare with it.",
+        show_default=False,
+        autocompletion=completion.results,
+    ),
+]
+By = Annotated[
+    str | None,
+    typer.Option(
+        help="A coordinate whose values are compared: activation, init, width, …",
+        autocompletion=completion.coordinates,
+    ),
+]
 Figure = Annotated[
     Path | None, typer.Option("--figure", help="Also draw the differences into this file: .png, .svg or .pdf.")
 ]

@@ -4,11 +4,12 @@ These functions take finished values. They compute, draw and write nothing.
 """
 
 import json
+import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from harness.execution.estimate import Estimate
     from harness.study.claims import Verdict
     from harness.study.sweep import Conclusion
+
+Detail = Literal["quiet", "usual", "verbose"]  # of what a sweep prints
 
 
 def say(text: object) -> None:
@@ -57,8 +60,19 @@ def print_plan(prepared: "Prepared", resources: "Resources", estimate: "Estimate
         say(f"{name + ':':22}{value}")
 
 
-def print_conclusion(conclusion: "Conclusion") -> None:
-    """Print the summary and the verdicts of a sweep that has run, and where its files are."""
+def print_conclusion(conclusion: "Conclusion", quiet: bool = False) -> None:
+    """Print what a sweep that has run found, and where its files are; with `quiet`, a line a setting and the claims."""
+    if conclusion.glance:
+        print_table(conclusion.glance)
+    if quiet:
+        print_verdicts(conclusion.name, conclusion.verdicts)
+    else:
+        _print_all(conclusion)
+    for line in conclusion.failed_figures:
+        say_error(line)
+
+
+def _print_all(conclusion: "Conclusion") -> None:
     print_results(conclusion.name, conclusion.tables, conclusion.verdicts)
     folder = conclusion.results.path
     say(f"tables: {folder / 'layers'}, {folder / 'networks'}    config: {folder / 'config.yaml'}")
@@ -67,8 +81,6 @@ def print_conclusion(conclusion: "Conclusion") -> None:
             say(f"figure: {path}")
     for line in conclusion.not_drawn:
         say(line)
-    for line in conclusion.failed_figures:
-        say_error(line)
 
 
 def print_results(name: str, tables: "Sequence[Table]", verdicts: "Sequence[Verdict]") -> None:
@@ -158,8 +170,15 @@ def _duration(seconds: float) -> str:
 # Progress: a bar on a terminal, else a plain line every 10 s --------------------------------------------------------
 
 
-def progress() -> "AbstractContextManager[Report]":
-    """A display of progress on stderr. Entering it gives the function to call with each `Progress`."""
+def progress(detail: Detail = "usual") -> "AbstractContextManager[Report]":
+    """A display of progress on stderr. Entering it gives the function to call with each `Progress`.
+
+    It is empty for "quiet"; for "verbose" it has lines, and every block, figure and claim is logged between them.
+    """
+    if detail == "quiet":
+        return nullcontext(lambda progress: None)
+    if detail == "verbose":
+        return _Logged()
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -181,6 +200,24 @@ class _Lines(AbstractContextManager):
 
     def __exit__(self, *_: object) -> None:
         pass
+
+
+class _Logged(_Lines):
+    """Such lines, and what the harness logs meanwhile, with the seconds since the start."""
+
+    def __enter__(self) -> Callable[["Progress"], None]:
+        self.handler = logging.Handler()
+        self.handler.emit = self._emit  # type: ignore[method-assign]
+        logger = logging.getLogger("harness")
+        logger.addHandler(self.handler)
+        logger.setLevel(logging.INFO)
+        return super().__enter__()
+
+    def _emit(self, record: logging.LogRecord) -> None:
+        say_error(f"{time.monotonic() - self.started:8.1f} s  {record.getMessage()}")
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("harness").removeHandler(self.handler)
 
 
 class _Bar(AbstractContextManager):

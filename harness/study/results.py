@@ -10,9 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from harness import figures
+from harness.base.arrays import Array, evenly_spaced
 from harness.base.errors import ConfigError, HarnessError, ResultsError
 from harness.base.messages import close_match, remedy, shown
 from harness.base.text_table import Table
@@ -20,13 +22,16 @@ from harness.results.files import write_json
 from harness.results.folder import CLAIMS, FIGURES, NETWORKS, is_probe, require_text
 from harness.results.parts import read_table
 from harness.results.reader import Reader
-from harness.results.rows import Layers, over_layers
+from harness.results.rows import Batch, Layers, over_layers, take
+from harness.results.tables import recorded
 from harness.study import claims, summary
 from harness.study.questions import Question
 from harness.study.verdicts import table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+SPARK_LAYERS = 16  # bars of a spark line
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,18 @@ class Results(Reader):
         levels = summary.levels(networks, drawn_inputs=self.sweep.data.inputs == "gaussian")
         tables = [slopes, levels, summary.paired(figures.paired(networks)), summary.troubles(networks)]
         return [table for table in tables if table]
+
+    def glance(self) -> Table | None:
+        """A row for each setting with a spark line of what is left of the gradient; None for networks of one layer."""
+        networks = self._plotted_networks
+        depth = int(networks["depth"].max())
+        layers = evenly_spaced(recorded(depth, self.sweep.record_layers), SPARK_LAYERS)
+
+        def drawn(batch: Batch) -> Array:
+            return np.isin(batch.layer, layers)
+
+        deep = networks[networks["depth"] == depth].reset_index(drop=True)
+        return summary.glance(networks, take(self.rows, deep, ["log10_grad_preactivations"], [depth], drawn))
 
     def judge(self, question: Question | None) -> list[claims.Verdict]:
         """Judge the claims of a question and write the verdicts to claims.json. Without a question the file is removed.

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from harness.base.numbers import UNKNOWN, interval, number
-from harness.base.text_table import Table
+from harness.base.text_table import Table, spark_line
 from harness.networks.coordinates import BY_NAME, PRODUCT_ORDER
 from harness.networks.costs import COSTS
 
@@ -94,6 +94,39 @@ def _power_of_ten(log10: float) -> str:
     return UNKNOWN if np.isnan(log10) else f"10^{number(log10, '.1f')}"
 
 
+def glance(networks: pd.DataFrame, gradients: pd.DataFrame) -> Table | None:
+    """One row for each setting at the greatest depth, with a spark line of what is left of the gradient on its way.
+
+    `gradients` has network, layer and log10_grad_preactivations at some layers of the deepest networks, the last one
+    among them. None where those networks have one layer.
+    """
+    depth = networks["depth"].max()
+    if depth == 1:
+        return None
+    at = gradients.set_index(["network", "layer"])["log10_grad_preactivations"].unstack()
+    with np.errstate(invalid="ignore"):  # −∞ − (−∞): a gradient that is 0 at the output
+        left = at.sub(at[depth], axis=0).iloc[:, ::-1]
+    varying = varying_coordinates(networks)
+    groups = grouped(networks[networks["depth"] == depth], varying)[:MOST_ROWS]
+    medians = [left.loc[own["network"].astype(str)].median().to_numpy() for _, own in groups]
+    known = [value for row in medians for value in row if np.isfinite(value)]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    rows = [
+        (*map(_text, key), spark_line(row, low, high), number(row[-1], "+.1f"), number(_slope(own), "+.3f"))
+        for (key, own), row in zip(groups, medians, strict=True)
+    ]
+    columns = (*varying, "output → input", "decades", "a layer")
+    note = (
+        f"Medians at {len(at.columns)} of {depth} layers; the highest bar is 10^{number(high, '.3g')} times the "
+        f"gradient at the output, the lowest 10^{number(low, '.3g')}; blank: exactly 0."
+    )
+    return Table("What is left of the gradient", columns, rows, note)
+
+
+def _slope(networks: pd.DataFrame) -> float:
+    return float(networks["slope_per_layer"].median())
+
+
 def paired(differences: pd.DataFrame) -> Table | None:
     """Differences in slope over the same draws, of the deepest networks. None if there is nothing to compare."""
     deep = differences[differences["depth"] == differences["depth"].max()] if len(differences) else differences
@@ -141,7 +174,7 @@ def troubles(networks: pd.DataFrame) -> Table | None:
 def _row(group: pd.DataFrame) -> tuple[str, ...]:
     deep = group[group["depth"] == group["depth"].max()]
     return (
-        number(deep["slope_per_layer"].median(), "+.4f"),
+        number(_slope(deep), "+.4f"),
         number(deep["predicted_slope_per_layer"].median(), "+.4f"),
         number(deep["log10_gradient_gain"].median(), "+.1f"),
         number(100 * _typical(deep["dead"]), ".1f", " %"),

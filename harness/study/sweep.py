@@ -1,5 +1,6 @@
 """A sweep from its config to its verdicts: run it, draw its figures, judge its claims."""
 
+import logging
 import os
 import threading
 import warnings
@@ -19,6 +20,8 @@ from harness.figures import FIGURES
 from harness.study.claims import Verdict
 from harness.study.questions import NoQuestions, Question, load_question
 from harness.study.results import Results, require_figures
+
+LOG = logging.getLogger(__name__)
 
 # Sweeps in threads of one process wait for each other, which share the number of BLAS threads and matplotlib's style.
 _ONE_AT_A_TIME = threading.RLock()
@@ -40,7 +43,7 @@ class Conclusion:
     """The outcome of a sweep: the figures that were drawn, the reasons for others, the summary and the verdicts.
 
     `not_drawn` has a line for each figure that shows nothing of these networks, `failed_figures` one for each that
-    could not be drawn.
+    could not be drawn. `glance` is the table with spark lines, None for networks of one layer.
     """
 
     results: Results
@@ -50,6 +53,7 @@ class Conclusion:
     tables: Sequence[Table]
     verdicts: Sequence[Verdict]
     failed_figures: Sequence[str]
+    glance: Table | None
 
 
 def prepare(
@@ -104,11 +108,14 @@ def run(
         warn(line)
     with _ONE_AT_A_TIME, driver.executed(study.prepared, resources, report, warn) as held:
         results = Results(study.prepared.folder)
+        LOG.info("computed what was missing in %s", study.prepared.folder)
         figures, failed = results.draw_each()
+        LOG.info("drew %d files of figures", len(figures))
         held.check()
         verdicts = results.judge(study.question)
-        tables, not_drawn = results.summary(), results.not_drawn()
-        conclusion = Conclusion(results, results.sweep.name, figures, not_drawn, tables, verdicts, failed)
+        LOG.info("judged %d claims", len(verdicts))
+        tables, not_drawn, glance = results.summary(), results.not_drawn(), results.glance()
+        conclusion = Conclusion(results, results.sweep.name, figures, not_drawn, tables, verdicts, failed, glance)
         held.check()
     return conclusion
 

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.study.summary import MOST_ROWS, by_depth, levels, paired, summary, troubles, zero_from_depth
+from harness.base.text_table import BARS, spark_line
+from harness.study.summary import MOST_ROWS, by_depth, glance, levels, paired, summary, troubles, zero_from_depth
 
 INF, NAN = np.inf, np.nan
 
@@ -236,3 +237,38 @@ def test_theory_of_another_start_or_batch_says_so():
         " *Theory is for one sample and a start that does not depend on the weights, not for batch 64, cost squared."
     )
     assert "theory" in summary(networks(), dead(), 1, "linear").columns
+
+
+def gradients(*by_layer: list[float]) -> pd.DataFrame:
+    """log10 ‖∂C/∂z‖ of the deepest networks at layers 1, 6 and 11."""
+    rows = [
+        (f"n{i + 3}", layer, value)
+        for i, own in enumerate(by_layer)
+        for layer, value in zip((1, 6, 11), own, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["network", "layer", "log10_grad_preactivations"])
+
+
+def test_a_spark_line_goes_from_the_output_to_the_input():
+    """Medians relative to layer 11: 0, −1, and −8; −1 takes two of seven steps, which are finer near 0."""
+    table = glance(networks(), gradients([-9.0, -3.0, -2.0], [-10.0, -3.0, -2.0], [-20.0, 0.0, -2.0]))
+    (row,) = table.rows
+    assert row == ("relu", "he_normal", "█▆▁", "−8.0", "−0.625")
+    assert "3 of 11 layers" in table.note and "the highest bar is 10^0 times" in table.note
+
+
+def test_a_dead_draw_is_blank_only_where_it_is_the_median():
+    dies = [-INF, -3.0, -2.0]
+    (row,) = glance(networks(), gradients(dies, [-9.0, -3.0, -2.0], [-9.0, -3.0, -2.0])).rows
+    assert row[2:4] == ("█▆▁", "−7.0")
+    (row,) = glance(networks(), gradients(dies, dies, [-9.0, -3.0, -2.0])).rows
+    assert row[2:4] == ("█▁ ", "−∞")
+
+
+def test_networks_of_one_layer_have_no_spark_line():
+    assert glance(networks(depth=1), gradients()) is None
+
+
+def test_bars_are_even_where_all_is_alike_and_name_what_is_not_known():
+    assert spark_line([0.0, 0.0, NAN, -INF], 0.0, 0.0) == f"{BARS[0]}{BARS[0]}? "
+    assert spark_line([-300.0, 0.0, 300.0], -300.0, 300.0) == "▁▅█"

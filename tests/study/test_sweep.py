@@ -40,6 +40,13 @@ def test_printing_reads_draws_and_computes_nothing(conclusion, capsys):
     assert "Slope of the gradient towards the input" in said and "gradient_profile.png" in said
 
 
+def test_a_quiet_sweep_prints_the_settings_alone(conclusion, capsys):
+    print_conclusion(conclusion, quiet=True)
+    said = capsys.readouterr().out
+    assert "What is left of the gradient" in said and "output → input" in said
+    assert "Slope of the gradient" not in said and "tables:" not in said
+
+
 def test_blocks_are_computed_from_one_place():
     """`harness sweep`, `harness verify` and `harness.sweep` all go through study/sweep.py."""
     callers = {

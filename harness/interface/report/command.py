@@ -2,12 +2,15 @@
 
 import webbrowser
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.base.errors import ResultsError
 from harness.interface.terminal import say
+
+if TYPE_CHECKING:
+    from harness.study.results import Results
 
 HELP = "Write the report page of a results folder, or of each one in a folder of them, with an index page."
 
@@ -29,6 +32,15 @@ def report(results: Folder, open_page: Open = False, out: Out = None) -> None:
     say(path)
     if open_page:
         webbrowser.open(path.absolute().as_uri())
+
+
+def after_sweep(results: "Results", quiet: bool) -> None:
+    """Write the page of a sweep that has run, and print its path."""
+    from harness.interface.report.page import write_report
+
+    path = write_report(results)
+    if not quiet:
+        say(f"report: {path}")
 
 
 def _write(results: Path, out: Path | None) -> Path:

@@ -2,20 +2,21 @@
 
 import base64
 import hashlib
+import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
 
-from harness.base.numbers import formatted
+from harness.base.numbers import formatted, number
 from harness.figures.ledger.sums import log10_slope_bound
-from harness.interface.report import charts, network_table, walk
 from harness.interface.report.encoding import packed_json, plain
+from harness.interface.report.sections import charts, network_table, remedies, training, walk
+from harness.interface.report.sections.verdict_views import verdict_view
 from harness.interface.report.settings import Settings, axes_of, depth_numbers, settings_of
-from harness.interface.report.verdict_views import verdict_view
 from harness.results.files import write_text
 from harness.results.folder import REPORT
 from harness.results.tables import recorded
@@ -25,8 +26,11 @@ from harness.study.results import Results
 HERE = Path(__file__).parent
 D3 = ("color", "interpolate", "array", "path", "format", "time", "time-format", "shape", "scale", "selection", "axis")
 VENDOR = (*(f"d3-{name}.min.js" for name in D3), "dataTables.min.js")
-SCRIPTS = ("data", "words", "controls", "frame", "layers", "ledger", "depths", "walk_chart", "walk", "networks", "main")
-STYLES = ("page", "claims", "charts", "table", "media")
+SCRIPTS = (
+    *("data", "words", "controls", "frame", "layers", "ledger", "depths", "walk_chart", "walk"),
+    *("courses", "layers_trained", "training", "remedies", "networks", "main"),
+)
+STYLES = ("page", "claims", "charts", "remedies", "table", "media")
 LICENCES = ("LICENSE-d3.txt", "LICENSE-d3-path.txt", "LICENSE-datatables.txt")
 
 
@@ -40,8 +44,7 @@ def write_report(results: Results, out: Path | None = None) -> Path:
 def render(results: Results) -> str:
     """The page of a results folder as HTML. No code of an experiment is run."""
     judged = results.verdicts()
-    settings = settings_of(results.networks)
-    data, blobs = _contents(results, settings)
+    parts = _parts(results, settings_of(results.networks))
     scripts = [_in_script(text_of(f"vendor/{name}")) for name in VENDOR]
     scripts += [_in_script(text_of(f"scripts/{name}.js")) for name in SCRIPTS]
     style = Markup(
@@ -51,7 +54,7 @@ def render(results: Results) -> str:
         policy=policy(scripts, style),
         style=style,
         scripts=scripts,
-        blobs={"data": packed_json(data), **blobs},
+        blobs=parts.blobs,
         licences=[text_of(f"vendor/{name}") for name in LICENCES],
         question=results.question(),
         answer=results.answer(),
@@ -62,6 +65,8 @@ def render(results: Results) -> str:
         config=(results.path / "config.yaml").read_text(encoding="utf-8"),
         networks=len(results.networks),
         tables=results.summary(),
+        training=parts.training,
+        remedies=parts.remedies,
     )
 
 
@@ -79,30 +84,44 @@ def own_style() -> Markup:
     return Markup("".join(text_of(f"style/{name}.css") for name in STYLES))
 
 
-def _contents(results: Results, settings: Settings) -> tuple[dict, dict[str, str]]:
-    """What the scripts draw: the small part, and packed columns that are decoded when they are first looked at."""
+@dataclass(frozen=True)
+class _Parts:
+    """What depends on the tables. `blobs` are what the scripts draw; the sections are None where they do not apply."""
+
+    blobs: dict[str, str]
+    training: training.Training | None
+    remedies: remedies.Remedies | None
+
+
+def _parts(results: Results, settings: Settings) -> _Parts:
+    """The small part, `data`, which is decoded at once, and columns that are decoded when they are first looked at."""
     sweep = results.sweep
     layers = {depth: recorded(depth, sweep.record_layers) for depth in set(settings.depths)}
     drawn = charts.drawn_layers(settings, layers)
     whole = sweep.record_layers is None
     chains = walk.walks(results.rows, settings) if whole else walk.Walks([], "", 0, 0)
+    numbers = depth_numbers(settings)
+    helped = remedies.remedies(settings, numbers, results.rows, drawn)
+    trained = training.training(results, settings, drawn)
     data = {
         "name": sweep.name,
         "axes": axes_of(settings),
         "measures": [{"name": name, "words": words} for name, words in charts.MEASURES.items()],
-        "settings": depth_numbers(settings),
+        "settings": numbers,
         "settingsOfSweep": settings.count,
         "layers": {str(depth): [int(layer) for layer in own] for depth, own in drawn.items()},
         "recorded": {str(depth): len(own) for depth, own in sorted(layers.items())},
         "bounds": {name: _bound(name) for name in map(str, settings.frame["activation"].unique())},
         "walks": {key: value for key, value in asdict(chains).items() if key != "chains"},
+        "remedies": helped and asdict(helped),
     }
     packed = {
+        "data": packed_json(data),
         "profiles": charts.profiles(results.rows, settings, drawn),
         "chains": chains.chains,
         "table": packed_json(network_table.network_table(results.networks, settings)),
     }
-    return data, packed
+    return _Parts(packed | ({"courses": trained.packed} if trained else {}), trained, helped)
 
 
 def _bound(activation: str) -> float | str | None:
@@ -126,6 +145,8 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["thousands"] = lambda count: formatted(count, ",")
+    environment.filters["decades"] = lambda value: number(math.nan if value is None else float(value), "+.2f")
+    environment.filters["percent"] = lambda share: number(100 * share, ".1f", " %")
     return environment
 
 

@@ -33,8 +33,8 @@ def tuned(steps: pd.DataFrame) -> pd.DataFrame:
 
 
 def _falls_beyond(log10_costs: np.ndarray, best: int) -> bool:
-    """Whether the best is an end of the axis and clearly better than its neighbour."""
-    if len(log10_costs) == 1 or 0 < best < len(log10_costs) - 1:
+    """Whether the best is an end of the axis and clearly better than its neighbour. It is not where all diverged."""
+    if len(log10_costs) == 1 or 0 < best < len(log10_costs) - 1 or np.isinf(log10_costs[best]):
         return False
     neighbour = log10_costs[1 if best == 0 else -2]
     return bool(neighbour - log10_costs[best] > -np.log10(1 - LASTS))

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from command import forked, good
 from playwright.sync_api import Browser, sync_playwright
@@ -25,6 +26,17 @@ def pages(tmp_path_factory) -> Path:
         (folder / f"{name}.yaml").write_text(text)
         good(forked("sweep", f"{name}.yaml", "--workers", "1", cwd=folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def tables(pages) -> dict[str, dict[str, pd.DataFrame]]:
+    """The tables of each of SWEEPS."""
+    folders = {sweep: pages / "results" / sweep for sweep in SWEEPS}
+    names = ("layers", "networks", "steps", "step_layers")
+    return {
+        sweep: {name: pd.read_parquet(folder / name) for name in names if (folder / name).exists()}
+        for sweep, folder in folders.items()
+    }
 
 
 @pytest.fixture(scope="session")

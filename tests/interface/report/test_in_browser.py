@@ -1,42 +1,18 @@
 """The report page in a real browser: what it shows is what the tables hold, and it asks nothing of anyone."""
 
 import json
-import math
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import axe_playwright_python
-import pandas as pd
 import pytest
 from command import environment
-from report_pages import SIZES, SWEEPS, wait
+from report_pages import SHOWN, SIZES, SWEEPS, decades_of, log10_of, wait
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-SUPERSCRIPTS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
-SHOWN = 0.003  # decades: three significant digits
-
-
-def log10_of(text: str) -> float:
-    """log10 of a number as the page shows it."""
-    found = re.fullmatch(r"([\d.]+) × 10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)", text.strip())
-    if found:
-        return math.log10(float(found[1])) + int(found[2].translate(SUPERSCRIPTS))
-    return math.log10(float(text)) if float(text) else -math.inf
-
-
-def decades_of(text: str) -> float:
-    return float(text.replace("−", "-"))
-
-
-@pytest.fixture(scope="module")
-def tables(pages) -> dict[str, dict[str, pd.DataFrame]]:
-    return {
-        sweep: {name: pd.read_parquet(pages / "results" / sweep / name) for name in ("layers", "networks")}
-        for sweep in SWEEPS
-    }
 
 
 @pytest.mark.parametrize("name", SWEEPS)
@@ -67,9 +43,12 @@ def use(page) -> None:
     page.wait_for_timeout(60)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("name", ["depth", "dead"])
+# Every look of the sections that all pages have; of the others each size and each scheme once.
+LOOKS = [(name, size, scheme) for name in ("depth", "dead") for size in SIZES for scheme in ("light", "dark")]
+LOOKS += [(name, *look) for name in ("trained", "remedied") for look in (("wide", "dark"), ("phone", "light"))]
+
+
+@pytest.mark.parametrize(("name", "size", "scheme"), LOOKS)
 def test_no_violation_of_accessibility(opened, name, size, scheme):
     page = opened(name, viewport=SIZES[size], color_scheme=scheme).page
     page.evaluate(AXE)

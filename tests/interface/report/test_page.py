@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from command import TINY, forked
+from report_pages import SWEEPS
 
 import harness
-from harness.interface.report import charts, page, walk
+from harness.interface.report import page
 from harness.interface.report.encoding import QUANTUM, UNKNOWN, ZERO, packed_columns, plain
+from harness.interface.report.sections import charts, walk
+from harness.interface.report.sections.verdict_views import verdict_view
 from harness.interface.report.settings import Settings, settings_of
-from harness.interface.report.verdict_views import verdict_view
 from harness.study.claims import HOLDS, JudgedCase, Verdict
 
 # Files of the packages as npm serves them: d3-* of D3 7, datatables.net 3.1.5, datatables.net-dt 3.1.2.
@@ -166,9 +168,7 @@ def test_an_index_page_links_to_the_page_of_each_sweep(pages):
     done = forked("report", "results", cwd=pages)
     assert (done.returncode, done.stdout) == (0, "results/index.html\n")
     text = (pages / "results" / "index.html").read_text()
-    assert re.findall(r'<a href="([^"]+)"', text) == [
-        f"{name}/report.html" for name in ("dead", "depth", "single", "some_layers")
-    ]
+    assert re.findall(r'<a href="([^"]+)"', text) == [f"{name}/report.html" for name in sorted(SWEEPS)]
     assert "Over 600 layers" in text
 
 
@@ -178,6 +178,19 @@ def test_a_sweep_names_its_page_and_no_report_leaves_it_out(tmp_path):
     assert done.returncode == 0 and "report:" not in done.stdout
     assert not (tmp_path / "results/one/report.html").exists()
     assert "report: results/one/report.html" in forked("sweep", "one.yaml", "--workers", "1", cwd=tmp_path).stdout
+
+
+def test_how_much_a_sweep_prints(tmp_path):
+    """Results are on stdout, and what happened meanwhile on stderr."""
+    (tmp_path / "one.yaml").write_text(TINY.replace("name: tiny", "name: one"))
+    run = ("sweep", "one.yaml", "--workers", "1")
+    loud, quiet = forked(*run, "-v", cwd=tmp_path), forked(*run, "--fresh", "-q", cwd=tmp_path)
+    assert re.search(r"^ +[\d.]+ s  block \S+: \d+ networks, computed$", loud.stderr, re.M)
+    assert "judged" in loud.stderr and "block" not in loud.stdout and "tables:" in loud.stdout
+    assert quiet.stderr == "" and "output → input" in quiet.stdout and "tables:" not in quiet.stdout
+    assert (tmp_path / "results/one/report.html").exists()
+    both = forked(*run, "-q", "-v", cwd=tmp_path)
+    assert both.returncode == 2 and "not with --verbose" in both.stderr
 
 
 def test_a_folder_for_the_page_that_is_not_there_is_refused(pages):

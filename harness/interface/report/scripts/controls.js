@@ -8,6 +8,20 @@ const onRadios = (name, change) =>
   $$(`input[name="${name}"]`).forEach((radio) => radio.addEventListener('change', change));
 const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize);
 
+/** A box for each activation, of which the first few are chosen; `active` is the set of those that are. */
+function activationChips(host, active, change) {
+  for (const name of data.values.activation) {
+    const box = element('input', { type: 'checkbox' });
+    box.checked = active.size < 4;
+    if (box.checked) active.add(name);
+    box.addEventListener('change', () => {
+      active[box.checked ? 'add' : 'delete'](name);
+      change();
+    });
+    host.append(element('label', {}, box, ' ', swatch(colourOf(name)), ` ${name}`));
+  }
+}
+
 /** At most `most` values, evenly spaced, the first and the last among them. */
 function spread(values, most) {
   if (values.length <= most) return values;
@@ -40,7 +54,7 @@ function axisSelects(host, axes, { compare = false, prefix, first = {}, change }
 
 function axisSelect(axis, prefix, compare) {
   const values = data.values[axis];
-  const options = values.map((value, place) => element('option', { value: place }, String(value)));
+  const options = values.map((value, place) => element('option', { value: place }, valueWords(value)));
   if (compare && axis !== 'depth') {
     options.unshift(element('option', { value: '*' }, values.length > 4 ? `some of ${values.length}` : 'all'));
   }
@@ -57,12 +71,12 @@ function chooseOne(state, axes, compared, prefix) {
 }
 
 /** The series of a state: activations × compared values, each with its colour, dash, label and settings. */
-function seriesOf(activations, state, everyDepth = false) {
+function seriesOf(activations, state, { everyDepth = false, names = data.others, find = settingOf } = {}) {
   const axis = state.compared();
   const most = Math.max(2, Math.min(4, Math.floor(MOST_LINES / activations.length)));
   const values = axis ? spread(data.values[axis], most) : [null];
   const make = (activation, value, place) => {
-    const fixed = Object.fromEntries(data.others.map((name) => [name, state[name]]));
+    const fixed = Object.fromEntries(names.map((name) => [name, state[name]]));
     const key = { ...fixed, activation, ...(axis ? { [axis]: value } : {}) };
     const keys = everyDepth ? data.values.depth.map((depth) => ({ ...key, depth })) : [key];
     const parts = [several('activation') || !axis ? activation : null, axis ? named(axis, value) : null];
@@ -71,7 +85,7 @@ function seriesOf(activations, state, everyDepth = false) {
       label: parts.filter(Boolean).join(', '),
       colour: several('activation') ? colourOf(activation) : `var(--c${place % 6})`,
       dash: DASHES[place % 4],
-      settings: keys.map((one) => data.settings[placeOf(one)]).filter(Boolean),
+      settings: keys.map(find).filter(Boolean),
     };
   };
   const all = activations.flatMap((activation) => values.map((value, place) => make(activation, value, place)));

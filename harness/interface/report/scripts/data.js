@@ -62,8 +62,8 @@ let chainSteps = null;
 
 async function load() {
   data = await unpackedJson('data');
-  data.values = Object.fromEntries(data.axes.map((axis) => [axis.name, axis.values]));
-  data.words = Object.fromEntries(data.axes.map((axis) => [axis.name, axis.words]));
+  Object.assign(data, { values: {}, words: {}, alone: {} });
+  data.axes.forEach(knowAxis);
   data.others = data.axes.map((axis) => axis.name).filter((name) => name !== 'activation');
   data.measureWords = Object.fromEntries(data.measures.map((measure) => [measure.name, measure.words]));
   data.places = new Map(data.settings.map((setting, place) => [JSON.stringify(setting.key), place]));
@@ -75,6 +75,13 @@ async function load() {
   }
   placeColumns();
   profileSteps = await unpackedSteps('profiles');
+}
+
+/** Keep the values and the words of an axis under its name. */
+function knowAxis({ name, values, words, alone }) {
+  data.values[name] = values;
+  data.words[name] = words;
+  data.alone[name] = alone;
 }
 
 /** Where the columns of each setting, and of each chain, begin. */
@@ -96,6 +103,9 @@ function placeColumns() {
 
 /** The place in `data.settings` of coordinates given by name; undefined where the page has no such setting. */
 const placeOf = (coordinates) => data.places.get(JSON.stringify(data.axes.map((axis) => coordinates[axis.name])));
+
+/** The setting of such coordinates. */
+const settingOf = (coordinates) => data.settings[placeOf(coordinates)];
 
 /** Quartile 0, 1 or 2 of a measure of a setting at its drawn layers, from the last layer down to the first. */
 function profile(setting, measure, quartile) {

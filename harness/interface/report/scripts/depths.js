@@ -15,7 +15,7 @@ function drawDepths() {
   const all = data.values.depth;
   const host = $('#d-chart');
   if (all.length < 2) return;
-  const series = seriesOf(data.values.activation.slice(0, MOST_LINES), depthView.state, true);
+  const series = seriesOf(data.values.activation.slice(0, MOST_LINES), depthView.state, { everyDepth: true });
   const frame = newFrame(host, {
     height: usualHeight(host),
     right: nameRoom(host, series),

@@ -86,6 +86,15 @@ function stretchedTicks([low, high]) {
   return [0, ...sizes, ...sizes.map((size) => -size)].filter((value) => value >= low && value <= high);
 }
 
+/** Ticks at round numbers for an axis of log10 values; where it spans many decades, at powers of ten. */
+function roundTicks([low, high]) {
+  if (high - low < 1) return d3.ticks(10 ** low, 10 ** high, 5).map(Math.log10);
+  if (high - low > 4) return null;
+  const powers = d3.range(Math.floor(low), Math.ceil(high) + 1);
+  const ticks = powers.flatMap((exponent) => [1, 2, 5].map((digit) => exponent + Math.log10(digit)));
+  return ticks.filter((value) => value >= low && value <= high);
+}
+
 function decadeScale(domain, range, kind) {
   if (kind === 'stretched') return d3.scaleSymlog().constant(3).domain(domain).range(range);
   return d3.scaleLinear().domain(domain).range(range).nice();

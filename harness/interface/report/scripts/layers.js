@@ -4,16 +4,7 @@
 const layerView = { activations: new Set(), state: null, index: null, turn: 0 };
 
 function setUpLayers() {
-  for (const name of data.values.activation) {
-    const box = element('input', { type: 'checkbox' });
-    box.checked = layerView.activations.size < 4;
-    if (box.checked) layerView.activations.add(name);
-    box.addEventListener('change', () => {
-      layerView.activations[box.checked ? 'add' : 'delete'](name);
-      drawLayers();
-    });
-    $('#l-activations').append(element('label', {}, box, ' ', swatch(colourOf(name)), ` ${name}`));
-  }
+  activationChips($('#l-activations'), layerView.activations, drawLayers);
   for (const { name, words } of data.measures) $('#l-measure').append(element('option', { value: name }, words));
   layerView.state = axisSelects($('#l-axes'), data.others, {
     compare: true,

@@ -4,7 +4,7 @@
 const LEDGER_HEIGHT = 14; // rem, of a panel
 
 function drawLedgers(host, series, depth, down) {
-  const columns = Math.max(1, Math.min(series.length, 4, Math.floor(host.clientWidth / (15 * rem()))));
+  const columns = ledgerColumns(host, series);
   const height = Math.ceil(series.length / columns) * LEDGER_HEIGHT * rem() + rem();
   const label = `Running ledgers of ${series.map((one) => one.label).join('; ')}: decades of the activation, of the weights, and together.`;
   const frame = newFrame(host, { height, label });
@@ -30,17 +30,30 @@ function addLedger(one, depth, down) {
   one.both = one.activation.map((value, place) => value + one.weights[place]);
 }
 
-function drawLedger(frame, one, place, columns, domain, depth, down) {
-  const { svg, unit } = frame;
+/** How many panels stand beside each other: so many that their titles fit. */
+function ledgerColumns(host, series) {
+  const longest = Math.max(...series.map((one) => one.label.length));
+  const wide = Math.max(15, 5 + 0.48 * longest) * rem();
+  return Math.max(1, Math.min(series.length, 4, Math.floor(host.clientWidth / wide)));
+}
+
+/** The frame of one of several panels in rows of `columns`. */
+function ledgerPanel(frame, place, columns) {
+  const { unit } = frame;
   const wide = (frame.width - 10) / columns;
   const left = (place % columns) * wide + 4.6 * unit;
   const top = Math.floor(place / columns) * LEDGER_HEIGHT * unit + 1.6 * unit;
-  const own = { ...frame, x: [left, left + wide - 4.6 * unit - 10], y: [top + (LEDGER_HEIGHT - 4.6) * unit, top] };
+  return { ...frame, x: [left, left + wide - 4.6 * unit - 10], y: [top + (LEDGER_HEIGHT - 4.6) * unit, top] };
+}
+
+function drawLedger(frame, one, place, columns, domain, depth, down) {
+  const { svg, unit } = frame;
+  const own = ledgerPanel(frame, place, columns);
   const x = d3.scaleLinear([depth, Math.min(1, depth - 1)], own.x);
   const y = d3.scaleLinear(domain, own.y).nice();
   const px = down.map((layer) => x(layer));
   ledgerAxes(own, x, y, depth);
-  note(own, own.x[0], top - 0.8 * unit, one.label)
+  note(own, own.x[0], own.y[1] - 0.8 * unit, one.label)
     .style('fill', one.colour)
     .attr('font-weight', 700);
   if (one.dead) note(own, own.x[0] + unit, (own.y[0] + own.y[1]) / 2, 'dead, or not known');
@@ -70,7 +83,7 @@ function drawLedger(frame, one, place, columns, domain, depth, down) {
   return { own, px, cross: svg.append('line').attr('class', 'cross').attr('y1', own.y[1]).attr('y2', own.y[0]) };
 }
 
-function ledgerAxes(own, x, y, depth) {
+function ledgerAxes(own, x, y, depth, format = tick) {
   const { svg, unit } = own;
   const group = (name, shift) => svg.append('g').attr('class', name).attr('transform', `translate(${shift})`);
   const left = () => d3.axisLeft(y).ticks(5);
@@ -81,7 +94,7 @@ function ledgerAxes(own, x, y, depth) {
       .tickFormat(''),
   );
   group('axis', `0,${own.y[0]}`).call(d3.axisBottom(x).tickValues(ticks).tickFormat(d3.format('d')).tickSizeOuter(0));
-  group('axis', `${own.x[0]},0`).call(left().tickFormat(tick).tickSizeOuter(0));
+  group('axis', `${own.x[0]},0`).call(left().tickFormat(format).tickSizeOuter(0));
   const label = svg.append('text').attr('class', 'lab').attr('text-anchor', 'middle').text('layer: output → input');
   label.attr('x', (own.x[0] + own.x[1]) / 2).attr('y', own.y[0] + 2.5 * unit);
 }

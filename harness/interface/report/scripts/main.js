@@ -14,6 +14,8 @@ function redraw() {
   drawLayers();
   drawDepths();
   drawWalkView();
+  drawTraining();
+  drawRemedies();
 }
 
 function saveConfig() {
@@ -38,6 +40,9 @@ async function start() {
   drawDepths();
   await pause();
   await pickNetwork();
+  await pause();
+  await setUpTraining();
+  setUpRemedies();
   await pause();
   await setUpNetworks();
   let width = innerWidth;

@@ -39,9 +39,12 @@ function tick(value) {
 const percent = (share, digits = 1) => (Number.isNaN(share) ? '–' : `${(100 * share).toFixed(digits)} %`);
 const factor = (log10) => `×${Number((10 ** log10).toPrecision(3))}`;
 
+/** A value of an axis; null stands for none. */
+const valueWords = (value) => (value === null ? 'none' : String(value));
+
 /** A value of an axis with what it is: `width 8`, or `he_normal` alone. */
 function named(axis, value) {
-  return data.axes.find((one) => one.name === axis).alone ? String(value) : `${data.words[axis]} ${value}`;
+  return data.alone[axis] ? valueWords(value) : `${data.words[axis]} ${valueWords(value)}`;
 }
 
 const colourOf = (activation) => `var(--c${data.values.activation.indexOf(activation) % 6})`;

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from harness.base.arrays import Array
+from harness.base.arrays import Array, evenly_spaced
 from harness.figures.kit.layer_quartiles import layer_quartiles
 from harness.figures.kit.quartiles import SHARES
 from harness.interface.report.encoding import packed_columns
@@ -33,22 +33,32 @@ _GRADIENT = "log10_grad_preactivations"
 
 
 @dataclass(frozen=True)
-class _DrawnRows(Rows):
-    """The rows of the drawn layers alone, with the column RELATIVE. `output` has the gradient at the last layer."""
+class DrawnRows(Rows):
+    """The rows of the drawn layers alone."""
 
     drawn: Mapping[int, Array]  # depth -> layers
-    output: pd.Series  # network -> log10 ‖∂C/∂z[depth]‖
 
     def batches(self, columns: Sequence[str], where: ds.Expression | None) -> Iterator[pa.RecordBatch]:
         """As those of the whole table, and no more of it in memory at once."""
-        stored = [name for name in columns if name != RELATIVE]
-        needed = list(dict.fromkeys([*stored, "network", "depth", "layer", _GRADIENT]))
+        needed = list(dict.fromkeys([*columns, "depth", "layer"]))
         for batch in super().batches(needed, where):
             depth, layer = (batch[name].to_numpy(zero_copy_only=False) for name in ("depth", "layer"))
             shown = np.zeros(len(depth), dtype=bool)
             for of_depth in np.unique(depth):
                 shown |= (depth == of_depth) & np.isin(layer, self.drawn[int(of_depth)])
-            batch = batch.filter(pa.array(shown))
+            yield batch.filter(pa.array(shown)).select(list(columns))
+
+
+@dataclass(frozen=True)
+class _RelativeRows(DrawnRows):
+    """The same with the column RELATIVE. `output` has the gradient at the last layer."""
+
+    output: pd.Series  # network -> log10 ‖∂C/∂z[depth]‖
+
+    def batches(self, columns: Sequence[str], where: ds.Expression | None) -> Iterator[pa.RecordBatch]:
+        stored = [name for name in columns if name != RELATIVE]
+        needed = list(dict.fromkeys([*stored, "network", _GRADIENT]))
+        for batch in super().batches(needed, where):
             network = pd.Index(batch["network"].to_pandas().astype(str))
             with np.errstate(invalid="ignore"):  # −∞ − (−∞): a dead network, of which nothing is left to compare
                 relative = batch[_GRADIENT].to_numpy(zero_copy_only=False) - self.output.reindex(network).to_numpy()
@@ -62,11 +72,7 @@ def drawn_layers(settings: Settings, recorded: Mapping[int, Array]) -> dict[int,
     There are at most MOST_LAYERS, and fewer where the lines of all settings would take more than MOST_CELLS.
     """
     most = max(FEWEST_LAYERS, min(MOST_LAYERS, MOST_CELLS // max(len(settings.frame), 1)))
-    return {depth: _evenly_spaced(recorded[depth], most) for depth in sorted(set(settings.depths))}
-
-
-def _evenly_spaced(layers: Array, most: int) -> Array:
-    return layers[np.unique(np.linspace(0, len(layers) - 1, min(len(layers), most)).round().astype(int))]
+    return {depth: evenly_spaced(recorded[depth], most) for depth in sorted(set(settings.depths))}
 
 
 def profiles(rows: Rows, settings: Settings, drawn: Mapping[int, Array]) -> str:
@@ -79,7 +85,7 @@ def profiles(rows: Rows, settings: Settings, drawn: Mapping[int, Array]) -> str:
     depth = networks["depth"].to_numpy()
     ends = take(rows, networks, [_GRADIENT], depths, lambda batch: batch.layer == depth[batch.place])
     output = ends.drop_duplicates("network").set_index("network")[_GRADIENT]
-    own = _DrawnRows(rows.paths, drawn, output)
+    own = _RelativeRows(rows.paths, drawn, output)
     found = layer_quartiles(own, networks, list(MEASURES), depths, ["setting", "layer"])
     return packed_columns(_columns(found, settings, drawn))
 
