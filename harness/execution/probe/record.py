@@ -80,6 +80,8 @@ class Row:
     sigma_w: float = nan
     sigma_b: float = nan
     slopes: Slopes | None = None
+    mean_result: float = nan  # of an activation, over units and batch
+    std_result: float = nan
     output_cosine: float = nan
     delta_cosine: float = nan
     sample_factor: float = nan  # log10 of the median over samples of ‖∂C/∂x‖ / ‖∂C/∂y‖

@@ -99,6 +99,9 @@ def _activation(row: Row) -> dict[str, object]:
         "log10_grad_outputs": _norm(row.grad_result),
         "log10_activation_factor": row.factor,
         "log10_rms_outputs": row.result.rms if row.result else nan,
+        "log10_max_outputs": row.result.largest if row.result else nan,
+        "mean_outputs": row.mean_result,
+        "std_outputs": row.std_result,
         "output_cosine": row.output_cosine,
     }
     if row.slopes is not None:
