@@ -13,7 +13,7 @@ from harness.execution.probe.arrays.ops import KINDS, Layer, Ops
 from harness.execution.probe.arrays.sizes import (
     cosine,
     log10_norm,
-    sample_factor,
+    of_samples,
     share_under_eps,
     size_of,
     slopes_of,
@@ -193,5 +193,5 @@ def _activation(signals: Signals, phi: Activation) -> Row:
     row.slopes = slopes_of(phi, signals["z"])
     row.mean_result, row.std_result = float(signals["r"].mean()), float(signals["r"].std())
     row.output_cosine = cosine(signals["r"])
-    row.sample_factor = sample_factor(signals["dr"], own)
+    row.sample_factor, row.lost_samples = of_samples(signals["dr"], own)
     return row

@@ -8,7 +8,7 @@ from math import inf, log10, nan
 import numpy as np
 
 from harness.base.arrays import Array
-from harness.execution.probe.record import ADAM_EPS, BINS, LOWEST, Size, Slopes
+from harness.execution.probe.record import ADAM_EPS, BINS, LEARN, LOST, LOWEST, Size, Slopes
 from harness.networks.activations import SATURATED, Activation
 
 
@@ -54,12 +54,18 @@ def slopes_of(phi: Activation, z: Array) -> Slopes:
     )
 
 
-def sample_factor(above: Array, below: Array) -> float:
-    """log10 of the median over samples of ‖below‖ / ‖above‖; NaN where no sample has a gradient."""
-    norms = (np.linalg.norm(values.reshape(len(values), -1), axis=1) for values in (above, below))
-    upper, lower = norms
+def of_samples(above: Array, below: Array) -> tuple[float, float]:
+    """log10 of the median over samples of ‖below‖ / ‖above‖, and the share of samples whose gradient is lost.
+
+    Both are NaN where no sample has a gradient.
+    """
+    upper, lower = (np.linalg.norm(values.reshape(len(values), -1), axis=1) for values in (above, below))
     alive = upper > 0
-    return _log10(float(np.median(lower[alive] / upper[alive]))) if alive.any() else nan
+    if not alive.any():
+        return nan, nan
+    learning = upper >= LEARN * upper.max()
+    lost = (lower < LOST * upper)[learning]
+    return _log10(float(np.median(lower[alive] / upper[alive]))), float(lost.mean())
 
 
 def share_under_eps(gradient: Array) -> float:
