@@ -2,6 +2,7 @@
 # make test     run the tests on all cores                     (make test ARGS="-k scaled")
 # make browser  install the browser that tests of the report page run in (Debian's chromium, with apt)
 # make test-torch   install PyTorch and run the tests that need it   (make test-torch TORCH=torch==2.13.0+cpu)
+# make test-architectures   install torchvision, timm, transformers, Keras and JAX, and probe networks of theirs
 # make lint     check formatting, style and types
 # make docs     build the documentation into docs/_build/html; warnings are errors
 # make verify   run the experiments again, grade their claims and compare with the references   (make verify ARGS="--size ci")
@@ -33,7 +34,7 @@ LOCK := $(VENV)/lock/bin/uv pip compile --quiet --no-config --universal --python
 LOCK_WITH_RUNTIME := $(LOCK) pyproject.toml --constraint requirements/runtime.txt
 
 .DELETE_ON_ERROR:
-.PHONY: sweep test test-torch browser lint cases docs verify soak bench lock clean
+.PHONY: sweep test test-torch test-architectures browser lint cases docs verify soak bench lock clean
 
 # Quoted for the shell: the file's name may hold spaces, quotes or a dollar sign.
 sweep: $(SCHEMA)
@@ -50,6 +51,12 @@ test: $(SCHEMA) $(VENV)/.test
 test-torch: $(SCHEMA) $(VENV)/.test
 	$(PIP) install '$(TORCH)'
 	$(PY) -m pytest -m torch $(ARGS)
+
+# Networks from their configs, with random weights: nothing is downloaded but the packages. JAX runs the lines of a page.
+test-architectures: $(SCHEMA) $(VENV)/.test
+	$(PIP) install '$(TORCH)' torchvision timm transformers keras jax
+	ARCHITECTURES=required $(PY) -m pytest -m torch tests/study/probe/test_architectures.py $(ARGS)
+	ARCHITECTURES=required $(PY) -m pytest tests/study/probe/test_arrays.py -k jax $(ARGS)
 
 # Where it cannot be had, tests that need it are skipped and give the reason; with BROWSER=required they fail.
 browser:

@@ -5,6 +5,7 @@ results.networks, results.layers  # DataFrames
 results.build(results.networks.network[0])  # the exact weights, biases, inputs and targets
 harness.load("results/depth")  # results of an earlier sweep
 harness.measure(weights, biases, inputs, targets, activation="tanh")  # the same tables for one given network
+harness.measure_arrays(arrays, ops)  # the same from both passes of a network in any framework
 harness.predict("tanh", "he_normal", depth=50)  # what theory says beforehand
 harness.probe(model, inputs, targets, loss)  # what is wrong with the gradients of a PyTorch model
 harness.watch(model, every=100)  # the same while your own loop trains it
@@ -14,12 +15,13 @@ harness.theory, harness.activations, harness.inits  # predictions, and the table
 from importlib import import_module
 
 __version__ = "0.1.0"
-__all__ = ["Results", "load", "measure", "predict", "probe", "probe_results", "sweep", "watch"]
+__all__ = ["Results", "load", "measure", "measure_arrays", "predict", "probe", "probe_results", "sweep", "watch"]
 
 _FUNCTIONS = {
     "Results": "harness.study.results",
     "load": "harness.study.results",
     "measure": "harness.execution.measure",
+    "measure_arrays": "harness.study.probe.arrays",
     "predict": "harness.interface.forecast",
     "probe": "harness.study.probe.probe",
     "probe_results": "harness.study.probe.folder",

@@ -39,6 +39,10 @@ Inputs = Annotated[
     Path | None, typer.Option(help="The batch: a .npy file of inputs, or a .npz file of inputs and targets.")
 ]
 Targets = Annotated[Path | None, typer.Option(help="A .npy file of targets.")]
+Ops = Annotated[
+    Path | None,
+    typer.Option(help="A JSON file of layers in order; the .npz then holds z, r, their gradients and W of each."),
+]
 Out = Annotated[Path | None, typer.Option(help="Write layers.parquet and networks.parquet into this folder.")]
 
 SHOWN = 12  # layers; of a deeper network only some are shown
@@ -54,6 +58,7 @@ COLUMNS = {  # heading -> column of the table `layers`
 HELP = """Measure the gradients of one network whose weights are in a file, layer by layer.
 
 The file holds W0, b0, W1, … of shape (fan_in, fan_out) and (fan_out,), and inputs and targets (batch, width).
+With --ops it holds one pass of any framework instead, and the report is that of harness probe.
 """
 
 
@@ -65,8 +70,12 @@ def measure(
     transpose: Transpose = False,
     inputs: Inputs = None,
     targets: Targets = None,
+    ops: Ops = None,
     out: Out = None,
 ) -> None:
+    if ops is not None:
+        given = {"--transpose": transpose, "--output": output, "--inputs": inputs, "--targets": targets}
+        return _measure_arrays(weights, ops, out, [name for name, value in given.items() if value])
     from harness.execution.measure import measure, save
     from harness.execution.weights_file import read_weights
 
@@ -77,6 +86,21 @@ def measure(
     say(conclusion(measured))
     if out is not None:
         say(f"tables: {', '.join(map(str, save(measured, out)))}")
+
+
+def _measure_arrays(arrays: Path, ops: Path, out: Path | None, others: list[str]) -> None:
+    """The report of a probe from arrays and the list of operations, both from files."""
+    from harness.base.errors import ConfigError
+    from harness.execution.probe.arrays.ops import read_ops
+    from harness.execution.weights_file import read_arrays
+    from harness.interface.probe.probing import print_report
+    from harness.study.probe.arrays import report_on
+
+    if others:
+        raise ConfigError(f"--ops: leave out {others[0]}; the arrays hold both passes as they were computed")
+    print_report(report_on(read_arrays(arrays), read_ops(ops), out=out))
+    if out is not None:
+        say(f"results: {out}")
 
 
 def _batch(

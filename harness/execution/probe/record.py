@@ -9,6 +9,7 @@ import numpy as np
 from harness.base.arrays import Array
 
 LOWEST, BINS = -170, 320  # exponents that are counted: from below float32's smallest subnormal to beyond its largest
+LOST, LEARN = 0.01, 0.1  # of a sample's gradient; and of the largest sample's, under which a sample counts as learned
 ADAM_EPS = 1e-8  # the default of torch.optim.Adam
 
 
@@ -80,9 +81,12 @@ class Row:
     sigma_w: float = nan
     sigma_b: float = nan
     slopes: Slopes | None = None
+    mean_result: float = nan  # of an activation, over units and batch
+    std_result: float = nan
     output_cosine: float = nan
     delta_cosine: float = nan
     sample_factor: float = nan  # log10 of the median over samples of ‖∂C/∂x‖ / ‖∂C/∂y‖
+    lost_samples: float = nan  # share of the samples whose own factor is under LOST, among those that LEARN
     sample_norms: Array | None = None  # of ∂C/∂y, until ∂C/∂x arrives
     time_axis: int = 0  # of the argument of a recurrent operation
     over_time: tuple[float, ...] = ()  # log10 ‖∂C/∂x[t]‖ of a recurrent operation

@@ -35,6 +35,7 @@ OWN_LAYERS = (
     Column("sigma_b", "", "√(mean b²)", "measure"),
     Column("always_on_fraction", "fraction", "Share of units with a slope other than 0 for every sample", "measure"),
     Column("log10_sample_factor", "decades", "Median over samples of a sample's own factor", "measure"),
+    Column("lost_samples", "fraction", "Share of the samples whose own factor is under 1 %; see the page", "measure"),
     Column("branch", "", "Of a sum on the trunk: ‖gradient through its branch‖ / ‖through its skip‖", "measure"),
     Column("branch_cosine", "cosine", "Cosine between the two", "measure"),
     Column("zero_fraction", "fraction", "Share of the entries of ∂C/∂x that are exactly 0", "measure"),
@@ -86,6 +87,7 @@ def _cells(row: Row) -> dict[str, object]:
         "log10_rms_argument": row.argument.rms if row.argument else nan,
         "log10_max_result": result.largest if result else nan,
         "log10_sample_factor": row.sample_factor,
+        "lost_samples": row.lost_samples,
         "branch": row.branch,
         "branch_cosine": row.branch_cosine,
         "zero_fraction": gradient.zeros / max(gradient.entries, 1) if gradient else nan,
@@ -99,6 +101,9 @@ def _activation(row: Row) -> dict[str, object]:
         "log10_grad_outputs": _norm(row.grad_result),
         "log10_activation_factor": row.factor,
         "log10_rms_outputs": row.result.rms if row.result else nan,
+        "log10_max_outputs": row.result.largest if row.result else nan,
+        "mean_outputs": row.mean_result,
+        "std_outputs": row.std_result,
         "output_cosine": row.output_cosine,
     }
     if row.slopes is not None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from harness.base.arrays import Array
-from harness.execution.probe.record import BINS, LOWEST, Size
+from harness.execution.probe.record import BINS, LOWEST, Row, Size
 
 SAMPLE = 2**14  # entries of which exponents are counted, spread evenly
 SAFE = 2.0**-50, 2.0**40  # largest magnitudes between which squares are summed as they are
@@ -77,6 +77,14 @@ def _exponents(values: Tensor) -> Array:
     else:
         powers = torch.frexp(values)[1].long()  # of NaN and infinity without a meaning
     return torch.bincount(powers.clamp_(LOWEST, LOWEST + BINS - 1) - LOWEST, minlength=BINS).cpu().numpy()
+
+
+def add_outputs(row: Row, result: Tensor) -> None:
+    """Fill in what a row says of an activation's outputs."""
+    row.output_cosine = cosine(result)
+    if result.numel():
+        variance, mean = torch.var_mean(dense(result), correction=0)
+        row.mean_result, row.std_result = float(mean), float(variance) ** 0.5
 
 
 def sample_norms(tensor: Tensor) -> Tensor | None:

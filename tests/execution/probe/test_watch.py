@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import parametrizations
 from torch.utils.checkpoint import checkpoint
 from torch_models import classes, he, mlp
@@ -52,6 +53,14 @@ def compiled_in_place():
     model = small()
     model.compile(backend="aot_eager")
     return model
+
+
+@pytest.fixture(scope="module")
+def one_process():
+    """A process group of this process alone."""
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
 
 
 class Checkpointed(nn.Module):
@@ -97,6 +106,17 @@ def accumulation(model, x, y, optimiser, losses):
         for part in (slice(0, 24), slice(24, 48)):
             loss = F.cross_entropy(model(x[part]), y[part]) / 2
             loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+
+
+def without_sync(model, x, y, optimiser, losses):
+    for _ in steps():
+        optimiser.zero_grad()
+        with model.no_sync():
+            F.cross_entropy(model(x[:24]), y[:24]).backward()
+        loss = F.cross_entropy(model(x[24:]), y[24:])
+        loss.backward()
         optimiser.step()
         losses.append(float(loss.detach()))
 
@@ -207,6 +227,8 @@ LOOPS = {
     "shared module": (shared, plain),
     "parametrisations": (parametrised, plain),
     "sparse gradients": (Words, plain),
+    "DistributedDataParallel": (lambda: DistributedDataParallel(small()), plain),
+    "DistributedDataParallel without synchronisation": (lambda: DistributedDataParallel(small()), without_sync),
     "copies and files of the model": (small, copied),
 }
 NOT_RECORDED = ("model.forward(x)",)
@@ -224,7 +246,7 @@ def trained(build, loop, watching):
 
 
 @pytest.mark.parametrize("name", LOOPS)
-def test_training_is_bit_for_bit_the_same(name):
+def test_training_is_bit_for_bit_the_same(name, one_process):
     build, loop = LOOPS[name]
     losses, state, drawn, *_ = trained(build, loop, lambda model: nullcontext())
     ours, our_state, our_draw, watched, model = trained(build, loop, lambda model: harness.watch(model, every=2))

@@ -93,6 +93,16 @@ def test_silent_units_with_half_of_the_slopes_on_are_no_fault():
     assert "dying units" in [one.kind for one in found]
 
 
+def test_a_softmax_that_loses_a_third_of_the_samples():
+    for lost, factor, named in ((0.4, -1.0, True), (0.2, -1.0, False), (0.2, -2.5, True)):
+        recording = chain(3, -0.15, 0.15)
+        row = Row("top", "softmax", "attention", on_trunk=True, has_graph=True, lost_samples=lost)
+        row.grad_result, row.grad_argument = size(0.0), size(factor)
+        recording.rows.append(row)
+        recording.number()
+        assert ("lost at the loss" in kinds(recording)) is named
+
+
 def test_what_float16_loses_and_the_scale_that_avoids_it():
     recording = chain(3, 0.0, 0.0, exponent=-26)  # magnitudes in [2^-27, 2^-26), under half of float16's least, 2^-24
     row = recording.rows[0]

@@ -19,7 +19,7 @@ from torch import Tensor
 from harness.execution.probe.hooks.tape import Tape
 from harness.execution.probe.record import Cut, Row
 from harness.execution.probe.slopes import slopes_of, unit_axis
-from harness.execution.probe.tensors import cosine, size_of
+from harness.execution.probe.tensors import add_outputs, size_of
 
 Finish = Callable[[Any], None]
 TORCH = str(Path(torch.__file__).parent)
@@ -62,7 +62,7 @@ def activation(tape: Tape, call: Call) -> Finish | None:
     def finish(result: Tensor) -> None:
         if before.numel():
             row.slopes = slopes_of(_out_of_place(call), before, axis, on_grid=call.op != "prelu")
-        row.output_cosine = cosine(result)
+        add_outputs(row, result)
         tape.units[result] = axis
         tape.on_result(result, row)
 

@@ -12,7 +12,7 @@ from harness.execution.probe.hooks.mode import Mode, in_backward
 from harness.execution.probe.hooks.tape import Place, inside
 from harness.execution.probe.record import Row
 from harness.execution.probe.slopes import slopes_of_graph, unit_axis
-from harness.execution.probe.tensors import cosine
+from harness.execution.probe.tensors import add_outputs
 
 RANDOM = ("drop", "stochastic", "noise")  # in the names of modules that are no activations
 
@@ -113,7 +113,7 @@ class ModuleHooks:
         if row.slopes is None:
             row.kind = "other"
         else:
-            row.output_cosine = cosine(result)
+            add_outputs(row, result)
             self.tape.units[result] = axis
         for tensor in tensors_in(result):
             self.tape.on_result(tensor, row)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import Node
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from harness.execution.probe.record import Recording, Row
+from harness.execution.probe.record import LEARN, LOST, Recording, Row
 from harness.execution.probe.tensors import cosine, dense, log10_norm, log10_of, sample_norms, size_of
 
 T = TypeVar("T")
@@ -177,6 +177,8 @@ def _argument_gradient(row: Row, into: str, gradient: Tensor) -> None:
         above = torch.from_numpy(row.sample_norms).to(norms.device)
         if norms.shape == above.shape and bool((alive := above > 0).any()):
             row.sample_factor = log10_of(float((norms[alive] / above[alive]).median()))
+            learning = above >= LEARN * above.max()
+            row.lost_samples = float((norms < LOST * above)[learning].double().mean())
         row.sample_norms = None
 
 

@@ -15,7 +15,7 @@ from harness.theory import critical_sigma_w
 
 STEEP = -0.45  # mean decades of an activation; ReLU's best is about −0.15, the sigmoid's −0.60
 OFF_SCALE = 0.05  # decades of σ_w from the critical one that are worth a word
-NAMES = {"hardtanh": "hard_tanh"} | {name: name for name in ACTIVATIONS if name not in ("linear", "hard_tanh")}
+NAMES = {"hardtanh": "hard_tanh"} | {name: name for name in ACTIVATIONS if name != "hard_tanh"}
 FAN_IN = "m.weight[0].numel()"
 INITS = {
     "relu": 'nn.init.kaiming_normal_(m.weight, nonlinearity="relu")',

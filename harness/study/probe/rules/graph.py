@@ -7,7 +7,8 @@ from harness.execution.probe.record import Row
 from harness.study.probe.findings import Case, Finding, count, decades, percent
 
 SMALL_COST = 1e-3  # at a cost under it a vanishing gradient at the output is what training aims for
-LOST_AT_LOSS = -2.0  # decades of the median sample's factor between the last weights and the loss
+LOST_AT_LOSS = -2.0  # decades of the factor of the batch between the last weights and the loss
+LOST_SAMPLES = 1 / 3  # of the samples; usual initialisations of a softmax lose under a sixth, saturated ones over 0.4
 
 
 def non_finite_forward(case: Case) -> Iterator[Finding]:
@@ -106,14 +107,15 @@ def lost_at_loss(case: Case) -> Iterator[Finding]:
         return
     last = weights[-1]
     after = [row for row in recording.of_kind("activation", "attention") if row.order > last.order]
-    worst = min(after, key=_loss_of, default=None)
-    if worst is not None and _loss_of(worst) < LOST_AT_LOSS:
+    lost = [row for row in after if row.lost_samples > LOST_SAMPLES or row.factor < LOST_AT_LOSS]
+    if lost:
+        worst = max(lost, key=lambda row: -inf if isnan(row.lost_samples) else row.lost_samples)
         size = f"; its inputs reach {decades(last.result.largest)}" if last.result else ""
         yield Finding(
             "lost at the loss",
             "fault",
-            f"{worst.name} at the output passes {decades(_loss_of(worst))} of the gradient for half of the samples, "
-            f"while the cost is {recording.cost:.3g}{size}: the gradient is lost before it reaches any weights.",
+            f"{worst.name} at the output passes {_passed(worst)}, while the cost is {recording.cost:.3g}{size}: the "
+            "gradient is lost before it reaches any weights.",
             "give the loss the logits (F.cross_entropy, F.binary_cross_entropy_with_logits), or make the last "
             "layer's weights smaller",
             worst.path,
@@ -128,10 +130,10 @@ def lost_at_loss(case: Case) -> Iterator[Finding]:
         )
 
 
-def _loss_of(row: Row) -> float:
-    """The factor of the median sample, or that of the batch where samples are not known."""
-    factors = [factor for factor in (row.sample_factor, row.factor) if not isnan(factor)]
-    return min(factors, default=0.0)
+def _passed(row: Row) -> str:
+    if row.lost_samples > LOST_SAMPLES:
+        return f"under 1 % of the gradient of {percent(row.lost_samples)} of the samples that are still to be learned"
+    return f"{decades(row.factor)} of the gradient"
 
 
 def zero_weights(case: Case) -> Iterator[Finding]:
