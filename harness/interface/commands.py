@@ -112,8 +112,11 @@ def sweep(
 ) -> None:
     from harness.config import read  # first: a wrong config, or a folder in use, is reported within a second
     from harness.results import folder
+    from harness.study.own.finding import own_of_config
 
-    given = read(config, overrides or (), replicates, allow_large)
+    own = own_of_config(config, overrides or ())
+    with own.in_force():
+        given = read(config, overrides or (), replicates, allow_large)
     folder.require_unlocked(folder.results_folder(given.name, out))
     resources = options.resources(workers, memory, dask)
     from harness.study.sweep import prepare, run
@@ -122,7 +125,8 @@ def sweep(
     if dry_run:
         from harness.execution.estimate import estimate
 
-        print_plan(study.prepared, resources, estimate(study.prepared.plan, resources))
+        with own.in_force():
+            print_plan(study.prepared, resources, estimate(study.prepared.plan, resources))
         return
     if study.question:
         say(f"{study.question.path}: {study.question.sentence}")
@@ -141,9 +145,7 @@ def sweep(
 def show(results: options.Folder, where: options.Where = None, as_json: options.Json = False) -> None:
     if is_probe(results):
         return probing.show(results)
-    from harness.study.results import load
-
-    found = load(results)
+    found = reading.opened(results)
     tables, verdicts = found.summary(where), found.verdicts()
     finished, wanted, failures = len(found.networks), found.manifest["networks"], found.manifest.get("failed", ())
     if as_json:
@@ -211,9 +213,7 @@ def plot(
     if is_probe(results):
         return probing.plot(results)
     look = options.appearance(formats, width, style, colours)
-    from harness.study.results import load
-
-    found = load(results)
+    found = reading.opened(results)
     figures, not_drawn = found.draw(figure, look), found.not_drawn(figure)
     for path in figures:
         say(path)

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,9 +19,11 @@ from harness.base.text_table import Table
 from harness.results.files import write_json
 from harness.results.folder import CLAIMS, FIGURES, NETWORKS, is_probe, require_text
 from harness.results.parts import read_table
-from harness.results.reader import Reader
+from harness.results.reader import Reader, among_own
 from harness.results.rows import Layers, over_layers
 from harness.study import claims, summary
+from harness.study.own.finding import own_of_results
+from harness.study.own.given import own_parts
 from harness.study.questions import Question
 from harness.study.verdicts import table
 
@@ -48,6 +50,7 @@ class Results(Reader):
             raise HarnessError("\n".join(failed))
         return drawn
 
+    @among_own
     def draw_each(
         self, names: Sequence[str] | None = None, appearance: figures.Appearance = figures.USUAL
     ) -> tuple[list[Path], list[str]]:
@@ -70,6 +73,7 @@ class Results(Reader):
             self._remove_others([name for name, reason in reasons.items() if reason is None])
         return drawn, failed
 
+    @among_own
     def figure(self, name: str, width: float | None = None, **appearance: Any) -> "Figure":
         """A figure as matplotlib's `Figure`, to go on with.
 
@@ -89,6 +93,7 @@ class Results(Reader):
             for form in figures.FORMATS:
                 (self.path / FIGURES / f"{name}.{form}").unlink(missing_ok=True)
 
+    @among_own
     def not_drawn(self, names: Sequence[str] | None = None) -> list[str]:
         """A line with the reason for each figure that is named, here or by the config, but has nothing to show."""
         named = (self.sweep.figures if names is None else names) or ()
@@ -98,6 +103,7 @@ class Results(Reader):
             if reason and name in named
         ]
 
+    @among_own
     def summary(self, where: str | None = None) -> list[Table]:
         """The summary tables: of all networks, or of those that meet a condition such as "depth == 64".
 
@@ -112,6 +118,7 @@ class Results(Reader):
         tables = [slopes, levels, summary.paired(figures.paired(networks)), summary.troubles(networks)]
         return [table for table in tables if table]
 
+    @among_own
     def judge(self, question: Question | None) -> list[claims.Verdict]:
         """Judge the claims of a question and write the verdicts to claims.json. Without a question the file is removed.
 
@@ -243,8 +250,12 @@ def matching(networks: pd.DataFrame, where: str) -> pd.DataFrame:
     return networks[holds]
 
 
-def load(path: str | os.PathLike) -> Results:
-    """The results in a folder that `harness sweep` wrote. Raises ResultsError where there are none."""
+def load(path: str | os.PathLike, **own: Iterable[object]) -> Results:
+    """The results in a folder that `harness sweep` wrote. Raises ResultsError where there are none.
+
+    `own` are parts of the user's own, `activations`, `inits`, `measures` and `figures`, as `harness.sweep` takes them;
+    those of a question are found in its file.
+    """
     if not isinstance(path, str | os.PathLike):
         raise ResultsError(f"{shown(path)} is not a folder; give the path of one that `harness sweep` wrote")
     path = Path(path)
@@ -253,4 +264,4 @@ def load(path: str | os.PathLike) -> Results:
         raise ResultsError(f"{path}: results of a probe; read them with harness.probe_results, or show, plot and diff")
     if not (path / "config.yaml").is_file():
         raise ResultsError(f"{path}: no results here (no config.yaml); give the folder that `harness sweep` wrote")
-    return Results(path)
+    return Results(path, own_of_results(path, own_parts("load", **own)))

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from harness.base.errors import ResultsError
+from harness.interface.reading import opened
 from harness.interface.terminal import say
 
 HELP = "Write the report page of a results folder, or of each one in a folder of them, with an index page."
@@ -33,11 +34,10 @@ def report(results: Folder, open_page: Open = False, out: Out = None) -> None:
 
 def _write(results: Path, out: Path | None) -> Path:
     from harness.interface.report import index, page
-    from harness.study.results import load
 
     folders = index.results_in(results)
     if not folders:
-        return page.write_report(load(results), out)
+        return page.write_report(opened(results), out)
     if out is not None and out.absolute().parent != results.absolute():
         raise ResultsError(f"{out}: the index page links to the pages beside it; give --out a name in {results}")
     return index.write_index(results, folders, out)
