@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.interface import measuring, options, reading
+from harness.interface.checkout import checking
 from harness.interface.interrupts import end, interruptible, on_interrupt
 from harness.interface.output import StandardStreams
 from harness.interface.probe import probing
@@ -27,10 +28,10 @@ from harness.interface.terminal import (
 from harness.results.folder import is_probe
 
 EXIT_CODES = (
-    "Exit codes: 0 done, 1 a run failed or was left unfinished, 2 a config, an option or a results folder cannot be "
-    "used, 3 a comparison differs, or a claim or figure fails (diff, verify), or a probe finds what --fail-on names, "
-    "130 interrupted, "
-    "143, 129 and 131 ended by SIGTERM, SIGHUP and SIGQUIT (finished blocks are kept). "
+    "Exit codes: 0 done, 1 a run failed or was left unfinished, or a check fails, 2 a config, an option or a results "
+    "folder cannot be used, 3 a comparison differs, or a claim or figure fails (diff, verify), or a probe finds "
+    "what --fail-on names, 130 interrupted, 143, 129 and 131 ended by SIGTERM, SIGHUP and SIGQUIT (finished "
+    "blocks are kept). "
     "A sweep exits with 0 whatever its verdicts are; use verify for an exit code that depends on claims."
 )
 
@@ -268,6 +269,7 @@ app.command(help=reading.COMPARE_HELP, epilog=EXIT_CODES)(reading.compare)
 app.command(help=reading.WATCH_HELP, epilog=EXIT_CODES)(reading.watch)
 app.command(help=reporting.HELP, epilog=EXIT_CODES)(reporting.report)
 app.command(help=probing.HELP, epilog=EXIT_CODES)(probing.probe)
+app.command(help=checking.HELP, epilog=EXIT_CODES)(checking.check)
 
 
 @app.command("list", help="List activations, initialisations, measures, figures and experiments.", epilog=EXIT_CODES)

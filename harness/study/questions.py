@@ -11,7 +11,7 @@ from harness.base.errors import ConfigError
 from harness.base.messages import remedy
 from harness.engine.own.parts import NONE, Own
 from harness.study.claims import Claim
-from harness.study.own.declared import DEFINES
+from harness.study.own.declared import DEFINES, checkout_of, file_of
 from harness.study.own.given import own_parts
 
 
@@ -65,34 +65,24 @@ def load_question(name: str, config_folder: Path, place: str = "experiment") -> 
     return Question(path, sentence, names, sweeps, claims, own)
 
 
-def file_of(name: str, config_folder: Path) -> Path:
-    """The path of a question's file in the checkout that holds a config, whether it is there or not."""
-    return _checkout_of(config_folder) / "experiments" / f"{name}.py"
-
-
-def _checkout_of(config_folder: Path) -> Path:
-    folder = config_folder.resolve()
-    return folder.parent if folder.name == "configs" else folder
-
-
 def _trusted_file_of(name: str, config_folder: Path, place: str) -> Path:
     """The path of a question's file.
 
     The file's code is run, so it must lie in a checkout that the user stands in, and must be no link out of it: a
     config from elsewhere must not bring code along.
     """
-    root, path = _checkout_of(config_folder), file_of(name, config_folder)
-    without = "to sweep without it, --set experiment=null"
+    root, path = checkout_of(config_folder), file_of(name, config_folder)
+    without = "; to sweep without it, --set experiment=null" if place.endswith("experiment") else ""
     if not path.is_file():
         there = sorted(file.stem for file in path.parent.glob("*.py"))
         if not there:
             raise NoQuestions(f"{place}: there are no questions in {path.parent}; the sweep runs without its own")
-        raise ConfigError(f"{place}: there is no {path}; {remedy(name, there)}; {without}")
+        raise ConfigError(f"{place}: there is no {path}; {remedy(name, there)}{without}")
     if not Path.cwd().is_relative_to(root):
         elsewhere = f"{path} is code of another checkout, and is not run; to run it, cd {root}"
-        raise ConfigError(f"{place}: {elsewhere}; {without}")
+        raise ConfigError(f"{place}: {elsewhere}{without}")
     if path.resolve() != path:
-        raise ConfigError(f"{place}: {path} is a link to {path.resolve()}, and is not run; copy the file; {without}")
+        raise ConfigError(f"{place}: {path} is a link to {path.resolve()}, and is not run; copy the file{without}")
     return path
 
 

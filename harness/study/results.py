@@ -22,8 +22,8 @@ from harness.results.parts import read_table
 from harness.results.reader import Reader, among_own
 from harness.results.rows import Layers, over_layers
 from harness.study import claims, summary
-from harness.study.own.finding import own_of_results
 from harness.study.own.given import own_parts
+from harness.study.own.of_results import own_of_results
 from harness.study.questions import Question
 from harness.study.verdicts import table
 

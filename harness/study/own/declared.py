@@ -8,6 +8,17 @@ from typing import NamedTuple
 DEFINES = {"ACTIVATIONS": "activations", "INITS": "inits", "MEASURES": "measures", "FIGURES": "figures"}
 
 
+def file_of(name: str, config_folder: Path) -> Path:
+    """The path of a question's file in the checkout that holds a config, whether it is there or not."""
+    return checkout_of(config_folder) / "experiments" / f"{name}.py"
+
+
+def checkout_of(config_folder: Path) -> Path:
+    """The folder of the checkout that holds a config: above configs/, or else that of the config."""
+    folder = config_folder.resolve()
+    return folder.parent if folder.name == "configs" else folder
+
+
 class Declared(NamedTuple):
     """A part that a file defines: its kind, its name, and the first line of what it says about itself."""
 

@@ -68,6 +68,7 @@ def _made(kind: str, of: type[Activation] | type[Init]) -> Callable[[str, object
 
     def check(where: str, entry: object) -> tuple[str, Callable]:
         if isinstance(entry, of):
+            _require_family(where, entry)
             return entry.name, _returning(entry)
         if not callable(entry) or not hasattr(entry, "__name__"):
             raise ConfigError(f"{where}: {shown(entry)} is not an {of.__name__} or a function that returns one")
@@ -83,9 +84,17 @@ def _made(kind: str, of: type[Activation] | type[Init]) -> Callable[[str, object
             raise ConfigError(f"{where}: {name}() returns {shown(made)}; it is to return an {of.__name__}")
         if made.name != name:
             raise ConfigError(f"{where}: {name}() has the name {made.name!r}; give function and {kind} one name")
+        _require_family(where, made)
         return name, entry
 
     return check
+
+
+def _require_family(where: str, made: Activation | Init) -> None:
+    families = {make().family for make in INITS.built_in.values()}
+    if isinstance(made, Init) and made.family not in families:
+        advice = remedy(made.family, sorted(families))
+        raise ConfigError(f"{where}: {made.name}: there is no family {made.family!r} of draws; {advice}")
 
 
 def _returning(entry: Activation | Init) -> Callable[[], Any]:
