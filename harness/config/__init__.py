@@ -11,11 +11,12 @@ from harness.config.expansion import (
     digest,
     dump,
     expand,
+    names,
     settings_digest,
     training_of,
 )
 from harness.config.models import Sweep
-from harness.config.reading import from_mapping, read, read_file
+from harness.config.reading import experiment_named, from_mapping, read, read_file
 from harness.config.schema import json_schema
 
 __all__ = [
@@ -27,8 +28,10 @@ __all__ = [
     "digest",
     "dump",
     "expand",
+    "experiment_named",
     "from_mapping",
     "json_schema",
+    "names",
     "read",
     "read_file",
     "settings_digest",

@@ -10,7 +10,16 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, create_model, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    WrapValidator,
+    create_model,
+    model_validator,
+)
 
 from harness.base.messages import remedy, shown
 from harness.config.value_types import (
@@ -137,7 +146,7 @@ def numeric_axis(name: str, value: Type, nullable: bool = False) -> Type:
 class Chosen(Strict):
     """An activation or initialisation by name; each of its parameters is an axis."""
 
-    table: ClassVar[Mapping[str, Callable]]
+    defaults: ClassVar[Mapping[str, float]]  # of the parameters
     name: str
 
     def parameters(self) -> dict[str, tuple]:
@@ -146,14 +155,13 @@ class Chosen(Strict):
 
     def written(self) -> dict[str, tuple]:
         """The axes as a config writes them: with defaults, except beside a parameter that takes the place of others."""
-        given, defaults = self.parameters(), _defaults(self.table[self.name])
+        given, defaults = self.parameters(), self.defaults
         in_place = any(defaults[key] is None and axis != (None,) for key, axis in given.items())
         return {key: axis for key, axis in given.items() if axis != ((defaults[key] if in_place else None),)}
 
     def values(self) -> Iterator[tuple[str, Parameters]]:
         """(name, parameters that differ from their defaults) for every combination."""
-        defaults = _defaults(self.table[self.name])
-        given = self.parameters()
+        given, defaults = self.parameters(), self.defaults
         for combination in product(*map(values, given.values())):
             pairs = zip(given, combination, strict=True)
             yield self.name, tuple((key, value) for key, value in pairs if value != defaults[key])
@@ -179,9 +187,9 @@ def axis_of(coordinate: kinds.Coordinate) -> Type:
 
 def choice_axis(kind: kinds.Named) -> Type:
     """The type of an axis of names in a table, one or a list, each alone or with parameters; synonyms are replaced."""
-    what, table = kind.what, kind.table
+    what, table, built_in = kind.what, kind.table, frozenset(kind.table)
 
-    def named(given: object) -> object:
+    def named(given: object) -> dict | Chosen:
         mapping = {"name": given} if isinstance(given, str) else given
         if isinstance(mapping, Chosen):
             return mapping
@@ -195,13 +203,33 @@ def choice_axis(kind: kinds.Named) -> Type:
             raise complaint(f"{shown(name)} is not {what}; {remedy(name, table)}{written}")
         return {**mapping, "name": kind.synonyms.get(name, name)}
 
+    def chosen(given: object, built_in_one: Callable[[object], object]) -> object:
+        entry = named(given)
+        name = entry["name"] if isinstance(entry, dict) else entry.name
+        return built_in_one(entry) if name in built_in else _of_own(kind, entry)
+
     kinds = [Annotated[_chosen(kind, name), Tag(f"<{name}>")] for name in table]
     any_of: Type = _union(kinds)
     union = Annotated[
         any_of, Discriminator(lambda given: f"<{given['name'] if isinstance(given, dict) else given.name}>")
     ]
     names = {"enum": [*table, *kind.synonyms], "description": f"{what.capitalize()} with its default parameters."}
-    return plain_axis(Annotated[union, BeforeValidator(named), Schema(lambda schema: {"anyOf": [names, schema]})])
+    return plain_axis(Annotated[union, WrapValidator(chosen), Schema(lambda schema: {"anyOf": [names, schema]})])
+
+
+def _of_own(kind: kinds.Named, given: dict | Chosen) -> Chosen:
+    """An entry of the user's own, which is in the table only while it is in force."""
+    if isinstance(given, Chosen):
+        return given
+    try:
+        return _chosen(kind, given["name"]).model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = next(str(part) for part in first["loc"] if not str(part).startswith("<"))
+        known = parameter_names(kind.table[given["name"]])
+        unknown = f"unknown parameter; {remedy(key, known) if known else 'it has none'}"
+        text = unknown if first["type"] == "extra_forbidden" else first["msg"]
+        raise complaint(f"{given['name']}: {key}: {text}") from None
 
 
 def _union(kinds: list[Type]) -> Type:
@@ -217,7 +245,7 @@ def _chosen(kind: kinds.Named, name: str) -> type[Chosen]:
     for parameter in inspect.signature(table[name]).parameters.values():
         fields[parameter.name] = _parameter(name, parameter)
     model = create_model(name, __base__=Chosen, **fields)
-    model.table = table
+    model.defaults = {p.name: p.default for p in inspect.signature(table[name]).parameters.values()}
     return model
 
 
@@ -235,10 +263,6 @@ def _parameter(name: str, parameter: inspect.Parameter) -> tuple[Any, Any]:
 def parameter_names(factory: Callable) -> tuple[str, ...]:
     """The parameters that a config may give to an activation or initialisation."""
     return tuple(inspect.signature(factory).parameters)
-
-
-def _defaults(factory: Callable) -> dict[str, float]:
-    return {p.name: p.default for p in inspect.signature(factory).parameters.values()}
 
 
 # Expansion ----------------------------------------------------------------------------------------------------------

@@ -29,6 +29,11 @@ def training_of(sweep: Sweep) -> Training | None:
     return None if sweep.training is None else training_spec(sweep.training)
 
 
+def names(sweep: Sweep, coordinate: str) -> frozenset[str]:
+    """The names that a sweep gives a coordinate of names, such as its activations, without their parameters."""
+    return frozenset(entry.name for case in sweep.cases_given() for entry in case.axes[coordinate])
+
+
 def count(sweep: Sweep) -> int:
     """The number of networks that `expand` returns, found without making them."""
     return sum(math.prod(len(axes.values(axis)) for axis in case.axes.values()) for case in sweep.cases_given())

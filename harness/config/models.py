@@ -32,7 +32,7 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNOREC
 _FOLDER = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?"
 MOST_LAYERS = 10_000  # in a list of layers to record
 MOST_NAME = 200  # characters of a column's name
-_WORD = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
+WORD = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
 
 
 def _pattern(pattern: str, what: str, advice: str) -> Type:
@@ -63,7 +63,7 @@ def _name_in_file(value: object) -> object:
     return value
 
 
-_NAME = _pattern(_WORD, "a name", "use letters, digits and _")
+_NAME = _pattern(WORD, "a name", "use letters, digits and _")
 _KEY: Type = Annotated[str, Field(min_length=1, max_length=MOST_NAME), BeforeValidator(_name_in_file)]
 _FOLDER_NAME = _pattern(_FOLDER, "a folder name", "use up to 100 of A-Z a-z 0-9 . _ -, a letter or digit first")
 _SHA256 = _pattern("[0-9a-f]{64}", "a SHA-256", "use 64 hexadecimal digits, or remove it")

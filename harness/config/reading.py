@@ -13,7 +13,7 @@ from harness.base.errors import ConfigError
 from harness.base.messages import Path, Problem, shown, where
 from harness.config import yaml_positions
 from harness.config.checks import MANY, actual, checked
-from harness.config.models import Sweep, located
+from harness.config.models import WORD, Sweep, located
 
 _KEY = re.compile(r"[^.\[\]=\s]+(\[[0-9]{1,6}\]|\.[^.\[\]=\s]+)*")
 
@@ -83,6 +83,29 @@ def read_file(
     if isinstance(source.data, dict):
         source.data.setdefault("name", FilePath(path).stem)
     return _sweep(source, overrides, FilePath(path).parent if folder is None else folder, allow_large, read_data)
+
+
+def experiment_named(
+    given: str | os.PathLike | Mapping[str, Any], overrides: Sequence[str] = ()
+) -> tuple[str, FilePath, str] | None:
+    """The experiment that a config names, the config's folder and the place of the key, before anything is checked.
+
+    None where there is no such name, or none can be read; `read` then says why.
+    """
+    try:
+        source = (
+            _Source(_plain(given)) if isinstance(given, Mapping) else _document(_content(FilePath(given)), str(given))
+        )
+        for rank, override in enumerate(overrides):
+            _override(source, override, rank)
+        name = source.data["experiment"]
+    except (ConfigError, TypeError, KeyError, AttributeError):
+        return None
+    if not isinstance(name, str) or not re.fullmatch(WORD, name):
+        return None
+    mark = source.values.get(("experiment",))
+    place = f"{mark.label}: experiment" if mark and mark.label else "experiment"
+    return name, FilePath(".") if isinstance(given, Mapping) else FilePath(given).parent, place
 
 
 def from_mapping(

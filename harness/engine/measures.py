@@ -16,6 +16,7 @@ import numpy as np
 from harness.base.arrays import Array
 from harness.base.scaled import LOG10_2, log10_of, log10_ratio
 from harness.engine.sums import BackwardSums, ForwardSums, Samples, Squares
+from harness.networks.kinds import Table
 
 Sums = TypeVar("Sums", bound=ForwardSums | BackwardSums)
 
@@ -28,14 +29,17 @@ class Measure(Generic[Sums]):
     unit: str
     meaning: str
     function: Callable[[Sums], Array]
+    scales_as: str = (
+        ""  # a built-in measure that a factor on the weights shifts as this one; "": it does not depend on it
+    )
 
     def __call__(self, sums: Sums) -> Array:
         return self.function(sums)
 
 
-def measures(unit: str, meaning: str) -> Callable[[Callable[[Sums], Array]], Measure[Sums]]:
+def measures(unit: str, meaning: str, scales_as: str = "") -> Callable[[Callable[[Sums], Array]], Measure[Sums]]:
     """Make a function a measure; the measure has the function's name."""
-    return lambda function: Measure(function.__name__, unit, meaning, function)
+    return lambda function: Measure(function.__name__, unit, meaning, function, scales_as)
 
 
 # Forward pass: (layers, replicates, lanes) --------------------------------------------------------------------------
@@ -139,7 +143,7 @@ def delta_cosine(backward: BackwardSums) -> Array:
     return _mean_cosine(backward.delta)
 
 
-FORWARD: dict[str, Measure[ForwardSums]] = {
+_FORWARD: dict[str, Measure[ForwardSums]] = {
     entry.name: entry
     for entry in (
         log10_norm_weights,
@@ -154,7 +158,7 @@ FORWARD: dict[str, Measure[ForwardSums]] = {
         output_cosine,
     )
 }
-BACKWARD: dict[str, Measure[BackwardSums]] = {
+_BACKWARD: dict[str, Measure[BackwardSums]] = {
     entry.name: entry
     for entry in (
         log10_grad_weights,
@@ -167,7 +171,13 @@ BACKWARD: dict[str, Measure[BackwardSums]] = {
         delta_cosine,
     )
 }
-MEASURES: dict[str, Measure[BackwardSums] | Measure[ForwardSums]] = {**BACKWARD, **FORWARD}
+FORWARD, BACKWARD = Table("forward", _FORWARD), Table("backward", _BACKWARD)
+MEASURES: Table[Measure[BackwardSums] | Measure[ForwardSums]] = Table("measures", {**_BACKWARD, **_FORWARD})
+
+
+def with_own(shifts: dict[str, Array]) -> dict[str, Array]:
+    """Shifts of built-in measures, and beside each that of the user's own measures that scale as it does."""
+    return shifts | {name: shifts[own.scales_as] for name, own in MEASURES.own.items() if own.scales_as in shifts}
 
 
 IN_RMS_OUTPUTS = ("mean_outputs", "std_outputs")

@@ -14,6 +14,7 @@ from multiprocessing import current_process
 
 from harness.base.errors import ConfigError, HarnessError
 from harness.engine.lanes.groups import Block, Settings
+from harness.engine.own.parts import NONE, Own, unpickled
 from harness.execution.block import run_block
 from harness.execution.planning.memory import Fit, fit
 from harness.execution.planning.plan import Plan, PlannedBlock
@@ -120,9 +121,10 @@ def _peak(block: PlannedBlock, settings: Settings, limit: float) -> int:
     return max(fit(part, settings, limit).peak for part in block.missing)
 
 
-def compute_block(blocks: Sequence[Block], settings: Settings, fits: Sequence[Fit]) -> ComputedBlock:
-    """Compute what is missing of a planned block. This runs in a worker."""
-    computed = [run_block(block, settings, within) for block, within in zip(blocks, fits, strict=True)]
+def compute_block(blocks: Sequence[Block], settings: Settings, fits: Sequence[Fit], own: bytes = b"") -> ComputedBlock:
+    """Compute what is missing of a planned block, of the user's own parts as pickled. This runs in a worker."""
+    with unpickled(own).in_force():
+        computed = [run_block(block, settings, within) for block, within in zip(blocks, fits, strict=True)]
     if len(computed) > 1:
         names = [spec.network(i) for block in blocks for spec in block.specs for i in block.replicates]
         return ComputedBlock(joined(computed, names), made_with())
@@ -130,7 +132,7 @@ def compute_block(blocks: Sequence[Block], settings: Settings, fits: Sequence[Fi
 
 
 def compute_blocks(
-    planned: Plan, pool: Pool, limit: float, report: Report | None
+    planned: Plan, pool: Pool, limit: float, report: Report | None, own: Own = NONE
 ) -> Iterator[tuple[PlannedBlock, ComputedBlock | FailedBlock]]:
     """Yield blocks as they finish or fail, each computed within `limit` bytes.
 
@@ -145,8 +147,10 @@ def compute_blocks(
     failed: list[PlannedBlock] = []
     deaths: Counter[str] = Counter()
 
+    parts = own.pickled()
+
     def submit(block: PlannedBlock) -> Future:
-        return pool.submit(compute_block, block.missing, planned.settings, fits[block.name])
+        return pool.submit(compute_block, block.missing, planned.settings, fits[block.name], parts)
 
     for event in completed(pool, submit, waiting):
         if event:

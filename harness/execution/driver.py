@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import config
+from harness.engine.own.parts import NONE, Own
 from harness.execution.dispatch import (
     FailedBlock,
     Report,
@@ -44,7 +45,7 @@ class Prepared:
 
     `replaces`: names of figures; if given, they and all other results in the folder are removed first. `mixed`: blocks
     may stand beside others that other software or another processor made. `drop`: networks in the folder that the
-    config does not ask for may be removed.
+    config does not ask for may be removed. `own`: the parts of the user's own that the networks are made of.
     """
 
     sweep: config.Sweep
@@ -53,6 +54,7 @@ class Prepared:
     replaces: Collection[str] | None = None
     mixed: bool = False
     drop: bool = False
+    own: Own = NONE
 
     @property
     def inputs(self) -> str:
@@ -67,6 +69,7 @@ def prepare(
     replaces: Collection[str] | None = None,
     mixed: bool = False,
     drop: bool = False,
+    own: Own = NONE,
 ) -> Prepared:
     """See what a sweep's results folder holds already, and plan what is missing. Writes nothing.
 
@@ -77,7 +80,7 @@ def prepare(
     """
     folder = results_folder(sweep.name, out)
     require_unlocked(folder)
-    prepared = Prepared(sweep, Plan((), settings_of(sweep)), folder, replaces, mixed, drop)
+    prepared = Prepared(sweep, Plan((), settings_of(sweep)), folder, replaces, mixed, drop, own)
     return replace(prepared, plan=plan_of(sweep, _holdings_of(prepared)))
 
 
@@ -146,11 +149,12 @@ def _compute(
     failed: list[FailedBlock] = []
     makers = [*map(parts.block_made_with, there.finished.values())]
     digests = config.digest(prepared.sweep), config.settings_digest(prepared.sweep)
+    own = prepared.own.code()
 
     def commit(block: PlannedBlock, computed: Sequence[Tables], made: dict[str, str]) -> None:
         held.check()
         tables = there.kept.completed(block, computed)
-        parts.commit(held.path, block.name, tables.layers, tables.networks, made, *digests, tables.steps)
+        parts.commit(held.path, block.name, tables.layers, tables.networks, made, *digests, tables.steps, own)
         makers.append(made)
 
     def write_manifest(seconds: float | None) -> None:
@@ -160,7 +164,7 @@ def _compute(
     write_manifest(None)
     for block in prepared.plan.taken_over:
         commit(block, (), made_with())
-    for block, result in compute_blocks(prepared.plan, pool, limit, report):
+    for block, result in compute_blocks(prepared.plan, pool, limit, report, prepared.own):
         if isinstance(result, FailedBlock):
             failed.append(result)
         else:
@@ -172,7 +176,8 @@ def _compute(
 
 
 def _holdings_of(prepared: Prepared) -> Holdings:
-    return holdings(prepared.folder, prepared.sweep, prepared.replaces is not None, prepared.mixed, prepared.drop)
+    fresh = prepared.replaces is not None
+    return holdings(prepared.folder, prepared.sweep, fresh, prepared.mixed, prepared.drop, prepared.own.code())
 
 
 def _open_folder(prepared: Prepared, warn: Callable[[str], None]) -> tuple[Prepared, Holdings]:
@@ -186,7 +191,7 @@ def _open_folder(prepared: Prepared, warn: Callable[[str], None]) -> tuple[Prepa
         parts.remove_set_aside(folder)
     if there.changed:
         parts.set_aside(folder)
-        there = replace(there, kept=kept_of(folder, sweep))
+        there = replace(there, kept=kept_of(folder, sweep, prepared.own.code()))
     for path in parts.remove_leftovers(folder, keep=there.finished.values()):
         warn(f"{path}: not a file of this sweep; it is left alone and not read")
     write_text(folder / CONFIG, config.dump(sweep))

@@ -102,11 +102,14 @@ def plan_of(sweep: config.Sweep, there: Holdings) -> Plan:
     return plan(config.expand(sweep), settings_of(sweep), sweep.replicates, there.finished, there.kept.part_of)
 
 
-def holdings(folder: Path, sweep: config.Sweep, fresh: bool, mixed: bool, drop: bool) -> Holdings:
+def holdings(
+    folder: Path, sweep: config.Sweep, fresh: bool, mixed: bool, drop: bool, own: Mapping[str, str]
+) -> Holdings:
     """What a folder holds of a sweep. Nothing if it is started `fresh`; with `drop` it may hold more.
 
-    Raises ResultsError where the folder holds another sweep or something else, networks that the config does not ask
-    for, and where its blocks were made elsewhere and others would be added that are made here.
+    `own` are the digests of the parts of the user's own that the sweep uses. Raises ResultsError where the folder holds
+    another sweep or something else, networks that the config does not ask for, parts of the user's own that are now
+    defined otherwise, and where its blocks were made elsewhere and others would be added that are made here.
     """
     if not is_results_folder(folder) or fresh:
         return Holdings({})
@@ -116,10 +119,11 @@ def holdings(folder: Path, sweep: config.Sweep, fresh: bool, mixed: bool, drop: 
         raise ResultsError(_other_sweep(folder, changes))
     require_dropped(folder, before, sweep, drop)
     finished, damaged = parts.committed_blocks(folder, config.digest(before))
+    _require_same_parts(folder, finished.values(), own)
     notes = [f"{line}; it is computed again" for line in damaged]
     elsewhere = made_elsewhere(finished.values())
     there = Holdings(
-        {} if changes else finished, notes, kept_of(folder, sweep, finished if changes else {}), bool(changes)
+        {} if changes else finished, notes, kept_of(folder, sweep, own, finished if changes else {}), bool(changes)
     )
     if elsewhere and plan_of(sweep, there).blocks and not mixed:
         raise ResultsError(
@@ -144,11 +148,33 @@ def _changes(before: config.Sweep, sweep: config.Sweep) -> list[config.Differenc
     ]
 
 
-def kept_of(folder: Path, sweep: config.Sweep, finished: Mapping[str, Path] | None = None) -> Kept:
+def kept_of(
+    folder: Path, sweep: config.Sweep, own: Mapping[str, str], finished: Mapping[str, Path] | None = None
+) -> Kept:
     """The networks that are taken over: of blocks that an interrupted change set aside, and of finished ones."""
     before = parts.whole_parts(folder / BEFORE, config.settings_digest(sweep))
     here = made_with()  # of other software the last digits may differ: such networks are computed again
-    return Kept([path for path in (*before, *(finished or {}).values()) if parts.block_made_with(path) == here])
+    whole = [path for path in (*before, *(finished or {}).values()) if parts.block_made_with(path) == here]
+    return Kept([path for path in whole if not _defined_otherwise(parts.block_own(path), own)])
+
+
+def _defined_otherwise(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """The parts of the user's own whose code differs, and the measures that only one of both has: `kind.name`."""
+    return sorted(
+        part
+        for part in then.keys() | now.keys()
+        if then.get(part) != now.get(part) and (part.startswith("measures.") or (part in then and part in now))
+    )
+
+
+def _require_same_parts(folder: Path, networks: Iterable[Path], own: Mapping[str, str]) -> None:
+    """Raise ResultsError, which names them, where blocks were made with parts that are now defined otherwise."""
+    if other := sorted({part for path in networks for part in _defined_otherwise(parts.block_own(path), own)}):
+        names = ", ".join(part.partition(".")[2] for part in other)
+        raise ResultsError(
+            f"{folder} holds results that were computed with another definition of {names}; put it back, compute all "
+            "again with --fresh, or keep both with --out FOLDER"
+        )
 
 
 def _other_sweep(folder: Path, changes: Sequence[config.Difference]) -> str:

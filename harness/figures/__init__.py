@@ -28,11 +28,11 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.figures.appearance import FORMATS, USUAL, Appearance
 from harness.networks.coordinates import OFF_LAYERS
+from harness.networks.kinds import Table
 from harness.results.columns import LAYER_COORDINATES
 
 if TYPE_CHECKING:  # these imports are slow
@@ -59,13 +59,17 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Entry:
-    """The folder of a figure's file, and a line that describes the figure."""
+    """The folder of a figure's file, and a line that describes the figure.
+
+    `own`: the object that has the names of the file instead, of a figure of the user's own.
+    """
 
     folder: str
     summary: str
+    own: Any = None
 
 
-FIGURES = {
+_BUILT_IN = {
     "step_against_sigmoid": Entry(
         "ledger", "Step against y(1−y): layer by layer, what the activation and the weights cost a gradient."
     ),
@@ -134,6 +138,7 @@ FIGURES = {
         "Unit lives: the shares of hidden units that are born dead, die and revive, against the learning rate.",
     ),
 }
+FIGURES = Table("figures", _BUILT_IN)
 
 # what figures and summary take of the table `networks`; they are given no other column
 COLUMNS = (
@@ -158,10 +163,11 @@ COLUMNS = (
 )
 
 
-def figure(name: str) -> ModuleType:
-    """The module of one figure. Raises KeyError for a name that is not in FIGURES."""
+def figure(name: str) -> Any:
+    """The module of one figure, or an object with its names. Raises KeyError for a name that is not in FIGURES."""
     _load_matplotlib()
-    return import_module(f"harness.figures.{FIGURES[name].folder}.{name}")
+    entry = FIGURES[name]
+    return entry.own or import_module(f"harness.figures.{entry.folder}.{name}")
 
 
 @cache

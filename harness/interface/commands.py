@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from harness.interface import measuring, options, reading
+from harness.interface.checkout import checking
 from harness.interface.checkout import commands as checkout
 from harness.interface.interrupts import end, interruptible, on_interrupt
 from harness.interface.output import StandardStreams
@@ -27,10 +28,10 @@ from harness.interface.terminal import (
 from harness.results.folder import is_probe
 
 EXIT_CODES = (
-    "Exit codes: 0 done, 1 a run failed or was left unfinished, 2 a config, an option or a results folder cannot be "
-    "used, 3 a comparison differs, or a claim or figure fails (diff, verify), or a probe finds what --fail-on names, "
-    "130 interrupted, "
-    "143, 129 and 131 ended by SIGTERM, SIGHUP and SIGQUIT (finished blocks are kept). "
+    "Exit codes: 0 done, 1 a run failed or was left unfinished, or a check fails, 2 a config, an option or a results "
+    "folder cannot be used, 3 a comparison differs, or a claim or figure fails (diff, verify), or a probe finds "
+    "what --fail-on names, 130 interrupted, 143, 129 and 131 ended by SIGTERM, SIGHUP and SIGQUIT (finished "
+    "blocks are kept). "
     "A sweep exits with 0 whatever its verdicts are; use verify for an exit code that depends on claims."
 )
 
@@ -115,8 +116,11 @@ def sweep(
     detail = options.detail(quiet, verbose)
     from harness.config import read  # first: a wrong config, or a folder in use, is reported within a second
     from harness.results import folder
+    from harness.study.own.finding import own_of_config
 
-    given = read(config, overrides or (), replicates, allow_large)
+    own = own_of_config(config, overrides or ())
+    with own.in_force():
+        given = read(config, overrides or (), replicates, allow_large)
     folder.require_unlocked(folder.results_folder(given.name, out))
     resources = options.resources(workers, memory, dask)
     from harness.study.sweep import prepare, run
@@ -125,7 +129,8 @@ def sweep(
     if dry_run:
         from harness.execution.estimate import estimate
 
-        print_plan(study.prepared, resources, estimate(study.prepared.plan, resources))
+        with own.in_force():
+            print_plan(study.prepared, resources, estimate(study.prepared.plan, resources))
         return
     if study.question and not quiet:
         say(f"{study.question.path}: {study.question.sentence}")
@@ -142,9 +147,7 @@ def sweep(
 def show(results: options.Folder, where: options.Where = None, as_json: options.Json = False) -> None:
     if is_probe(results):
         return probing.show(results)
-    from harness.study.results import load
-
-    found = load(results)
+    found = reading.opened(results)
     tables, verdicts = found.summary(where), found.verdicts()
     finished, wanted, failures = len(found.networks), found.manifest["networks"], found.manifest.get("failed", ())
     if as_json:
@@ -212,9 +215,7 @@ def plot(
     if is_probe(results):
         return probing.plot(results)
     look = options.appearance(formats, width, style, colours)
-    from harness.study.results import load
-
-    found = load(results)
+    found = reading.opened(results)
     figures, not_drawn = found.draw(figure, look), found.not_drawn(figure)
     for path in figures:
         say(path)
@@ -273,6 +274,7 @@ app.command(help=reporting.HELP, epilog=EXIT_CODES)(reporting.report)
 app.command(help=probing.HELP, epilog=EXIT_CODES)(probing.probe)
 app.command("list", help=checkout.LIST_HELP, epilog=EXIT_CODES)(checkout.list_)
 app.command(help=checkout.NEW_HELP, epilog=EXIT_CODES)(checkout.new)
+app.command(help=checking.HELP, epilog=EXIT_CODES)(checking.check)
 
 
 @app.command(help="Print the JSON Schema of a config, for editors.", epilog=EXIT_CODES)

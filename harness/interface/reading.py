@@ -2,18 +2,31 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.interface import options
 from harness.interface.checkout import completion
 from harness.interface.probe import probing
-from harness.interface.terminal import print_json, print_table, progress_line, say
+from harness.interface.terminal import print_json, print_table, progress_line, say, say_error
 from harness.results.folder import is_probe
 
 DIFF_HELP = "Compare two results folders: identical, within tolerance, or different (exit code 3)."
+if TYPE_CHECKING:
+    from harness.study.results import Results
+
 MOST_LINES = 20  # of differences that `diff` prints: a screen of them
+
+
+def opened(folder: Path) -> "Results":
+    """The results in a folder. A question's file that is run for the parts that it defines is named on stderr."""
+    from harness.study.results import load
+
+    results = load(folder)
+    for file in results.own.files:
+        say_error(f"{file}: the activations, initialisations, measures and figures that it defines are used")
+    return results
 
 
 def diff(
@@ -28,9 +41,8 @@ def diff(
         return probing.diff(a, b, tolerance)
     from harness.results.diff import DIFFERS, other_config, usual_tolerance
     from harness.results.diff import diff as compare
-    from harness.study.results import load
 
-    first, second = load(a), load(b)
+    first, second = opened(a), opened(b)
     comparison = compare(first, second, usual_tolerance(first, second) if tolerance is None else tolerance)
     changes, mismatches = other_config(first, second), comparison.mismatches
     if as_json:
@@ -81,10 +93,9 @@ def compare(a: First, b: Second = None, by: By = None, figure: Figure = None) ->
         raise typer.BadParameter("give two results folders, or one and --by", param_hint="B")
     _check_figure(figure)
     from harness.study.compare import comparison
-    from harness.study.results import load
 
-    first = load(a)
-    found = comparison.compare_sweeps(first, load(b)) if b else comparison.compare_settings(first, str(by))
+    first = opened(a)
+    found = comparison.compare_sweeps(first, opened(b)) if b else comparison.compare_settings(first, str(by))
     print_table(comparison.summary(found))
     say(found.sentence)
     if figure is not None:

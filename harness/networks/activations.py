@@ -13,6 +13,7 @@ import numpy as np
 from scipy import special
 
 from harness.base.arrays import Array
+from harness.networks.kinds import Table
 
 Function = Callable[[Array], Array]
 FillBoth = Callable[[Array, Array, Array], None]
@@ -277,7 +278,7 @@ def softplus() -> Activation:
     return Activation("softplus", value, _sigmoid, 1.0, "ln(1 + e^z); slope sigmoid(z)")
 
 
-ACTIVATIONS = {
+_BUILT_IN: dict[str, Callable[..., Activation]] = {
     make.__name__: make
     for make in (
         relu,
@@ -298,5 +299,6 @@ ACTIVATIONS = {
         centred_sigmoid,
     )
 }
+ACTIVATIONS = Table("activations", _BUILT_IN)
 # Names that papers and frameworks use -> the names here. A config may have either.
 ACTIVATION_SYNONYMS = {"swish": "silu", "logistic": "sigmoid", "identity": "linear", "hardtanh": "hard_tanh"}

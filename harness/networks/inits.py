@@ -15,6 +15,7 @@ from scipy.special import digamma, gammaln, ndtr, ndtri
 
 from harness.base.arrays import Array
 from harness.base.streams import Streams
+from harness.networks.kinds import Table
 
 Gain = Callable[[int, int], float]  # of fan_in and fan_out
 
@@ -234,7 +235,7 @@ def flax_default() -> Init:
     )
 
 
-INITS = {
+_BUILT_IN: dict[str, Callable[..., Init]] = {
     make.__name__: make
     for make in (
         normal,
@@ -254,6 +255,7 @@ INITS = {
         flax_default,
     )
 }
+INITS = Table("inits", _BUILT_IN)
 # Names that papers and frameworks use -> the names here. A config may have either.
 INIT_SYNONYMS = {
     "gaussian": "normal",

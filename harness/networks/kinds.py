@@ -1,8 +1,48 @@
-"""What a coordinate of a network is: its kind, which says what a config may give for it, and where it is shown."""
+"""Tables of entries by name; and what a coordinate is: its kind, which says what a config may give for it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, TypeVar
+
+Entry = TypeVar("Entry")
+
+# Parts of the user's own by the kind of their table. A context variable: another thread has its own, or none.
+_OWN: ContextVar[Mapping[str, Mapping[str, Any]]] = ContextVar("own", default=MappingProxyType({}))
+
+
+class Table(Mapping[str, Entry]):
+    """Entries by name: the built-in ones, then those of the user's own that are in force where it is read."""
+
+    def __init__(self, kind: str, built_in: Mapping[str, Entry]) -> None:
+        self.kind, self.built_in = kind, dict(built_in)
+
+    @property
+    def own(self) -> Mapping[str, Entry]:
+        """The entries of the user's own that are in force; see `in_force`."""
+        return _OWN.get().get(self.kind, {})
+
+    def __getitem__(self, name: str) -> Entry:
+        return self.built_in[name] if name in self.built_in else self.own[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.built_in
+        yield from self.own
+
+    def __len__(self) -> int:
+        return len(self.built_in) + len(self.own)
+
+
+@contextmanager
+def in_force(own: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
+    """Add entries, {kind of table: {name: entry}}, to the tables while the body runs, in place of those in force."""
+    token = _OWN.set(own)
+    try:
+        yield
+    finally:
+        _OWN.reset(token)
 
 
 @dataclass(frozen=True)

@@ -61,19 +61,22 @@ def commit(
     config: str,
     settings: str = "",
     steps: Mapping[str, pa.Table] | None = None,
+    own: Mapping[str, str] | None = None,
 ) -> None:
     """Write the parts of a block; once this returns the block is committed.
 
     `config` is the digest of the config that the block was computed from (config.digest), which all parts record;
     `settings` is that of what its networks share (config.settings_digest). `steps` has the tables of its training runs,
-    {steps: …, step_layers: …}.
+    {steps: …, step_layers: …}; `own` the digests of the parts of the user's own that they were computed with.
     """
     names = {}
     for kind, table in {LAYERS: layers, **(steps or {})}.items():
         content = _encoded(_described(table, block, config))
         names[kind] = _part_name(block, content)
         write_whole(folder / kind / names[kind], content, kind, make_folder=False)
-    more = {**names, "made_with": json.dumps(made_with), "settings": settings}
+    more = {**names, "made_with": json.dumps(made_with), "settings": settings} | (
+        {"own": json.dumps(own)} if own else {}
+    )
     content = _encoded(_described(networks, block, config, **more))
     write_whole(folder / NETWORKS / _part_name(block, content), content, NETWORKS, make_folder=False)
 
@@ -134,6 +137,11 @@ def _both(part: Path, other: Path) -> ResultsError:
 def block_made_with(networks: Path) -> dict[str, str]:
     """The `environment.made_with` of the process that made a block, read from its networks part."""
     return json.loads(_metadata(networks).get(b"made_with", b"{}"))
+
+
+def block_own(networks: Path) -> dict[str, str]:
+    """The digests of the parts of the user's own that a block was computed with, read from its networks part."""
+    return json.loads(_metadata(networks).get(b"own", b"{}"))
 
 
 # Parts of a sweep that is being changed ------------------------------------------------------------------------------

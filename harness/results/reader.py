@@ -2,10 +2,11 @@
 
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, wraps
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 
 from harness import config
 from harness.base.errors import ResultsError
+from harness.engine.own.parts import NONE, Own
 from harness.engine.training.at_start import Run
 from harness.engine.training.course import retrained
 from harness.networks.data import draw_batch
@@ -27,12 +29,26 @@ from harness.results.folder import CONFIG, LAYERS, MANIFEST, NETWORKS, STEP_LAYE
 from harness.results.parts import block_made_with, committed_parts, is_part, read_table
 from harness.results.rows import Rows
 
+Result = TypeVar("Result")
+
+
+def among_own(method: Callable[..., Result]) -> Callable[..., Result]:
+    """The method of a Reader, with the parts of the user's own that the results were computed with in force."""
+
+    @wraps(method)
+    def inside(self: "Reader", *args: Any, **kwargs: Any) -> Result:
+        with self.own.in_force():
+            return method(self, *args, **kwargs)
+
+    return inside
+
 
 @dataclass(frozen=True)
 class Reader:
-    """The results of a sweep in a folder."""
+    """The results of a sweep in a folder. `own`: the parts of the user's own that they were computed with."""
 
     path: Path
+    own: Own = field(default=NONE, repr=False)
 
     @property
     def parts(self) -> dict[str, list[Path]]:
@@ -121,6 +137,7 @@ class Reader:
         return Rows(tuple(self.parts[LAYERS]))
 
     @cached_property
+    @among_own
     def neurons(self) -> pd.DataFrame:
         """The single neurons among `networks`, with the weight W, input x and target y of each.
 
@@ -169,11 +186,13 @@ class Reader:
         return Path(os.path.normpath(self.path / written))
 
     @cached_property
+    @among_own
     def sweep(self) -> config.Sweep:
         """The config as it was run. Raises ConfigError if it can no longer be read."""
         self.require_unchanged()
         return config.read_file(self.path / CONFIG, allow_large=True, folder=self.config_folder, read_data=False)
 
+    @among_own
     def build(self, network: str, step: int | None = None) -> Network:
         """The weights, biases, inputs and targets of a recorded network, drawn again from its key in `networks`.
 
@@ -216,6 +235,7 @@ class Reader:
         return Network(run.spec, run.replicate, weights, biases, split.train.inputs, split.train.targets, gammas, betas)
 
     @cached_property
+    @among_own
     def _specs(self) -> dict[str, NetworkSpec]:
         return {spec.key: spec for spec in config.expand(self.sweep)}
 

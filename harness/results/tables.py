@@ -14,6 +14,7 @@ import pyarrow as pa
 from harness.base.arrays import Array
 from harness.base.scaled import INFINITE_FROM, ZERO_UNDER
 from harness.engine.lanes.records import OK, Records
+from harness.engine.measures import MEASURES
 from harness.networks.coordinates import COORDINATES
 from harness.networks.spec import NetworkSpec
 from harness.results.columns import LAYER_COORDINATES, LAYERS, NETWORKS, Column
@@ -98,7 +99,9 @@ def _as_made(name: str, column: pa.Array) -> pa.Array:
 
 
 def _table(arrays: Mapping[str, pa.Array], columns: Sequence[Column]) -> pa.Table:
-    return pa.table({column.name: arrays[column.name] for column in columns})
+    """A table with these columns; in `layers`, measures of the user's own come after them."""
+    names = [column.name for column in columns]
+    return pa.table({name: arrays[name] for name in (*names, *(own for own in MEASURES.own if own in arrays))})
 
 
 def recorded(depth: int, record_layers: int | tuple[int, ...] | None) -> Array:

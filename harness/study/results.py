@@ -4,7 +4,7 @@ import json
 import os
 import re
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,10 +21,12 @@ from harness.base.text_table import Table
 from harness.results.files import write_json
 from harness.results.folder import CLAIMS, FIGURES, NETWORKS, is_probe, require_text
 from harness.results.parts import read_table
-from harness.results.reader import Reader
+from harness.results.reader import Reader, among_own
 from harness.results.rows import Batch, Layers, over_layers, take
 from harness.results.tables import recorded
 from harness.study import claims, summary
+from harness.study.own.given import own_parts
+from harness.study.own.of_results import own_of_results
 from harness.study.questions import Question
 from harness.study.verdicts import table
 
@@ -53,6 +55,7 @@ class Results(Reader):
             raise HarnessError("\n".join(failed))
         return drawn
 
+    @among_own
     def draw_each(
         self, names: Sequence[str] | None = None, appearance: figures.Appearance = figures.USUAL
     ) -> tuple[list[Path], list[str]]:
@@ -75,6 +78,7 @@ class Results(Reader):
             self._remove_others([name for name, reason in reasons.items() if reason is None])
         return drawn, failed
 
+    @among_own
     def figure(self, name: str, width: float | None = None, **appearance: Any) -> "Figure":
         """A figure as matplotlib's `Figure`, to go on with.
 
@@ -94,6 +98,7 @@ class Results(Reader):
             for form in figures.FORMATS:
                 (self.path / FIGURES / f"{name}.{form}").unlink(missing_ok=True)
 
+    @among_own
     def not_drawn(self, names: Sequence[str] | None = None) -> list[str]:
         """A line with the reason for each figure that is named, here or by the config, but has nothing to show."""
         named = (self.sweep.figures if names is None else names) or ()
@@ -103,6 +108,7 @@ class Results(Reader):
             if reason and name in named
         ]
 
+    @among_own
     def summary(self, where: str | None = None) -> list[Table]:
         """The summary tables: of all networks, or of those that meet a condition such as "depth == 64".
 
@@ -117,6 +123,7 @@ class Results(Reader):
         tables = [slopes, levels, summary.paired(figures.paired(networks)), summary.troubles(networks)]
         return [table for table in tables if table]
 
+    @among_own
     def glance(self) -> Table | None:
         """A row for each setting with a spark line of what is left of the gradient; None for networks of one layer."""
         networks = self._plotted_networks
@@ -129,6 +136,7 @@ class Results(Reader):
         deep = networks[networks["depth"] == depth].reset_index(drop=True)
         return summary.glance(networks, take(self.rows, deep, ["log10_grad_preactivations"], [depth], drawn))
 
+    @among_own
     def judge(self, question: Question | None) -> list[claims.Verdict]:
         """Judge the claims of a question and write the verdicts to claims.json. Without a question the file is removed.
 
@@ -260,8 +268,12 @@ def matching(networks: pd.DataFrame, where: str) -> pd.DataFrame:
     return networks[holds]
 
 
-def load(path: str | os.PathLike) -> Results:
-    """The results in a folder that `harness sweep` wrote. Raises ResultsError where there are none."""
+def load(path: str | os.PathLike, **own: Iterable[object]) -> Results:
+    """The results in a folder that `harness sweep` wrote. Raises ResultsError where there are none.
+
+    `own` are parts of the user's own, `activations`, `inits`, `measures` and `figures`, as `harness.sweep` takes them;
+    those of a question are found in its file.
+    """
     if not isinstance(path, str | os.PathLike):
         raise ResultsError(f"{shown(path)} is not a folder; give the path of one that `harness sweep` wrote")
     path = Path(path)
@@ -270,4 +282,4 @@ def load(path: str | os.PathLike) -> Results:
         raise ResultsError(f"{path}: results of a probe; read them with harness.probe_results, or show, plot and diff")
     if not (path / "config.yaml").is_file():
         raise ResultsError(f"{path}: no results here (no config.yaml); give the folder that `harness sweep` wrote")
-    return Results(path)
+    return Results(path, own_of_results(path, own_parts("load", **own)))

@@ -4,7 +4,7 @@ import logging
 import os
 import threading
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
@@ -13,11 +13,14 @@ from harness import config
 from harness.base.errors import ConfigError, HarnessError
 from harness.base.messages import shown
 from harness.base.text_table import Table
+from harness.engine.own.parts import NONE, Own
 from harness.execution import driver
 from harness.execution.dispatch import Report, Resources
 from harness.execution.pools.machine import bytes_of
 from harness.figures import FIGURES
 from harness.study.claims import Verdict
+from harness.study.own.finding import own_of_config
+from harness.study.own.given import joined, own_parts
 from harness.study.questions import NoQuestions, Question, load_question
 from harness.study.results import Results, require_figures
 
@@ -65,22 +68,35 @@ def prepare(
     allow_large: bool = False,
     mixed: bool = False,
     drop: bool = False,
+    own: Own = NONE,
 ) -> Study:
     """Read and check a config and its question, and see what the results folder holds already. Writes nothing.
 
     The figures that the question names are written into the config as run, so that reading the results later runs no
-    question's file. Raises ConfigError for a config that cannot be run, ResultsError for a folder that holds something
-    else or is in use.
+    question's file. `own`: parts of the user's own, beside those that the question defines. Raises ConfigError for a
+    config that cannot be run, ResultsError for a folder that holds something else or is in use.
     """
+    own = joined(own_of_config(given, overrides), own)
+    with own.in_force():
+        sweep, question, remarks = _read(given, overrides, replicates, allow_large, own)
+        own = own.used_by(*(config.names(sweep, coordinate) for coordinate in ("activation", "init")))
+        prepared = driver.prepare(sweep, out, tuple(FIGURES) if fresh else None, mixed, drop, own)
+    return Study(prepared, question, remarks)
+
+
+def _read(
+    given: Config, overrides: Sequence[str], replicates: int | None, allow_large: bool, own: Own
+) -> tuple[config.Sweep, Question | None, Sequence[str]]:
+    """A config as it is to be run, its question if it has one, and lines to warn with."""
     sweep = given if isinstance(given, config.Sweep) else config.read(given, overrides, replicates, allow_large)
     question, remarks = _question_of(sweep)
     if sweep.figures is None and question:
         path = question.path
         require_figures(question.figures, lambda key: f"{path}: {key}")
-        sweep = sweep.model_copy(update={"figures": question.figures})
+        sweep = sweep.model_copy(update={"figures": tuple(dict.fromkeys((*question.figures, *own.figures)))})
     else:
         require_figures(sweep.figures or (), sweep.place)
-    return Study(driver.prepare(sweep, out, tuple(FIGURES) if fresh else None, mixed, drop), question, remarks)
+    return sweep, question, remarks
 
 
 def _question_of(sweep: config.Sweep) -> tuple[Question | None, Sequence[str]]:
@@ -106,8 +122,9 @@ def run(
     """
     for line in study.remarks:
         warn(line)
-    with _ONE_AT_A_TIME, driver.executed(study.prepared, resources, report, warn) as held:
-        results = Results(study.prepared.folder)
+    own = study.prepared.own.in_force()
+    with _ONE_AT_A_TIME, own, driver.executed(study.prepared, resources, report, warn) as held:
+        results = Results(study.prepared.folder, study.prepared.own)
         LOG.info("computed what was missing in %s", study.prepared.folder)
         figures, failed = results.draw_each()
         LOG.info("drew %d files of figures", len(figures))
@@ -134,6 +151,10 @@ def sweep(
     fresh: bool = False,
     allow_large: bool = False,
     report: Report | None = None,
+    activations: Iterable[object] = (),
+    inits: Iterable[object] = (),
+    measures: Iterable[object] = (),
+    figures: Iterable[object] = (),
 ) -> Results:
     """Run a sweep, draw its figures and judge its claims. Returns its results.
 
@@ -144,14 +165,18 @@ def sweep(
     address of a scheduler whose workers compute instead; with `mixed` workers are accepted whose last digits may
     differ. Where the folder holds some of these networks, only the others are computed; `drop` removes what it holds
     beyond them, and `fresh` all that it holds. `report` is called with the progress about every second. Results go to
-    `out`, by default to results/<name>/ under the current folder. Raises HarnessError, or one of its kinds, with what
-    to do.
+    `out`, by default to results/<name>/ under the current folder.
+
+    The last four are parts of the user's own, which the config may name during this call: each an `Activation` or an
+    `Init`, or a function that returns one and whose arguments a config may give; functions under `@measures`; objects
+    with the names of a figure's file. Raises HarnessError, or one of its kinds, with what to do.
     """
     resources = _resources(workers, memory, dask)
     if out is not None and not isinstance(out, str | os.PathLike):
         raise ConfigError(f"out: {shown(out)} is not a folder; give its path")
     with _ONE_AT_A_TIME:
-        study = prepare(given, overrides, replicates, out, fresh, allow_large, mixed, drop)
+        own = own_parts("sweep", activations=activations, inits=inits, measures=measures, figures=figures)
+        study = prepare(given, overrides, replicates, out, fresh, allow_large, mixed, drop, own)
         conclusion = run(study, resources, report)
     if conclusion.failed_figures:
         raise HarnessError("\n".join(conclusion.failed_figures))

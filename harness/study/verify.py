@@ -150,8 +150,9 @@ def _prepared(job: Job, folder: Path) -> Study:
     Blocks of any other code are removed: they say nothing about this one.
     """
     config = CONFIGS / f"{job.sweep}.yaml"
-    sweep = prepare(config, job.overrides, out=folder, fresh=True).prepared.sweep
-    stamp = hashlib.sha256("\n".join((code_hash(), dump(sweep), repr(fingerprint()))).encode()).hexdigest()
+    prepared = prepare(config, job.overrides, out=folder, fresh=True).prepared
+    made_of = (code_hash(), dump(prepared.sweep), repr(fingerprint()), *map(repr, prepared.own.code().items()))
+    stamp = hashlib.sha256("\n".join(made_of).encode()).hexdigest()
     if not (folder / STAMP).is_file() or (folder / STAMP).read_text() != stamp:
         discard_results(folder, FIGURES)
         folder.mkdir(parents=True, exist_ok=True)

@@ -204,11 +204,30 @@ def test_a_worker_with_another_fingerprint_is_refused_also_when_it_joins_late(tm
     assert harness.load(tmp_path / "results").manifest["last_run"]["workers"] == 3
 
 
-def test_a_worker_needs_no_file_of_the_drivers(tmp_path, cluster):
-    """The worker cannot open the data file, like a worker on another machine."""
+BENT = """
+import numpy as np
+from harness.networks.activations import Activation
+
+SENTENCE, FIGURES = "An activation of one's own.", ()
+
+
+def bent() -> Activation:
+    return Activation("bent", lambda z: z + np.tanh(z), lambda z: 1 + 1 / np.cosh(z) ** 2, 2.0, "z + tanh z")
+
+
+ACTIVATIONS = (bent,)
+"""
+
+
+def test_a_worker_needs_no_file_of_the_drivers(tmp_path, cluster, monkeypatch):
+    """The worker cannot open the data file, like a worker on another machine, nor the file of an activation."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments/mine.py").write_text(BENT)
     rows = "\n".join(f"{i * i % 7},{i % 5},{i % 3}" for i in range(30))
     (tmp_path / "mine.csv").write_text(f"a,b,label\n{rows}\n")
     text = MEDIUM.replace("data: {batch: 32}", "data: {inputs: mine.csv, targets: labels, batch: 8}")
+    text = text.replace("activation: tanh", "activation: [tanh, bent]") + "experiment: mine\n"
     config = config_in(tmp_path, text.replace("steps: 12", "steps: 2"))
     cluster.worker(**with_fault(tmp_path, "open:mine.csv"))
     cluster.wait_for(1)

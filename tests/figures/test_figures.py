@@ -219,7 +219,9 @@ def test_a_new_figure_is_a_file_with_two_functions_and_a_line_in_the_table(tmp_p
     """Everything else has a default: the figure applies, it takes the usual tables, its name is its title."""
     (tmp_path / "new_figure.py").write_text(NEW, encoding="utf-8")
     monkeypatch.setattr("harness.figures.depth.__path__", [*depth.__path__, str(tmp_path)])
-    monkeypatch.setitem(figures.FIGURES, "new_figure", figures.Entry("depth", "New figure: the median attenuation."))
+    monkeypatch.setitem(
+        figures.FIGURES.built_in, "new_figure", figures.Entry("depth", "New figure: the median attenuation.")
+    )
     layers, networks = sweep()
     assert figures.applies("new_figure", networks) is None
     assert not figures.needs_every_layer("new_figure") and not figures.needs_neurons("new_figure")

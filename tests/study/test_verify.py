@@ -107,7 +107,7 @@ def test_verify_needs_a_reference_then_finds_it_identical(checkout):
 @pytest.fixture
 def wrong_engine(monkeypatch):
     """A ReLU whose slope is 2 % off."""
-    monkeypatch.setitem(ACTIVATIONS, "relu", wrong_relu)
+    monkeypatch.setitem(ACTIVATIONS.built_in, "relu", wrong_relu)
 
 
 def test_a_wrong_engine_fails(verified, wrong_engine):

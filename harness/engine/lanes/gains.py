@@ -12,7 +12,7 @@ from harness.base.arrays import Array
 from harness.base.scaled import LOG10_2, Scaled, Weights, base_alone, split
 from harness.engine.lanes.draws import SharedDraws
 from harness.engine.lanes.groups import Group, Output
-from harness.engine.measures import in_units
+from harness.engine.measures import in_units, with_own
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ class Gains:
         if homogeneous:
             shifts |= dict.fromkeys(("log10_rms_outputs", "log10_max_outputs"), self.below + self.per_layer)
             shifts["log10_grad_weights"] = self.below + self.above
+        shifts = with_own(shifts)
         none = np.zeros_like(self.per_layer)  # repeats for every lane what was computed once for all
         return in_units({name: values + shifts.get(name, none) for name, values in columns.items()})
 

@@ -11,7 +11,7 @@ import numpy as np
 from harness.base.arrays import Array
 from harness.base.scaled import LOG10_2, log10_of, log10_ratio
 from harness.engine.lanes.groups import Remedy
-from harness.engine.measures import BACKWARD, Measure, measures
+from harness.engine.measures import BACKWARD, Measure, measures, with_own
 from harness.engine.remedied.sums import RemediedSums
 from harness.engine.sums import Squares
 
@@ -99,4 +99,5 @@ def add_alpha(columns: dict[str, Array], remedy: Remedy, depth: int) -> dict[str
     shifts = dict.fromkeys(contain.get(str(remedy.order), ()), np.where(in_branch, alpha, 0.0))
     if remedy.order == "pre":
         shifts |= dict.fromkeys(("log10_grad_outputs", *OF_AFFINE), np.where(starts_branch, alpha, 0.0))
+    shifts = with_own(shifts)
     return {name: values + shifts[name] if name in shifts else values for name, values in columns.items()}

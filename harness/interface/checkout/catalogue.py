@@ -12,6 +12,8 @@ from harness.networks.costs import COSTS
 from harness.networks.inits import INIT_SYNONYMS, INITS
 from harness.networks.training.optimisers import OPTIMISERS
 from harness.results.columns import LAYERS, Column
+from harness.study.own.declared import declared
+from harness.study.own.given import SINGULAR
 from harness.study.questions import sentence_of
 
 
@@ -25,6 +27,7 @@ def catalogue(experiments: Path) -> list[Table]:
         _table("Measures", "a column of layers", [(c.name, _meaning(c)) for c in LAYERS if c.source == "measure"]),
         _table("Figures", "figures", [(name, entry.summary) for name, entry in FIGURES.items()]),
         _experiments(experiments),
+        *_own(experiments),
     ]
 
 
@@ -42,6 +45,13 @@ def _experiments(folder: Path) -> Table:
     none = "None here: experiments are the files experiments/<name>.py of a checkout; run `harness list` in one."
     found = f"From {folder.absolute()}; `harness new NAME` adds one."
     return replace(_table("Experiments", "experiment", rows), note=found if rows else none)
+
+
+def _own(folder: Path) -> list[Table]:
+    """What the questions' files define themselves, if anything. The files are read, not run."""
+    found = [(path, part) for path in sorted(folder.glob("*.py")) for part in declared(path)]
+    rows = [(part.name, f"{SINGULAR[part.kind]} of {path.name}: {part.summary or '–'}") for path, part in found]
+    return [_table("Their own", "where a config names the experiment", rows)] if rows else []
 
 
 def _table(title: str, note: str, rows: list[tuple[str, str]]) -> Table:

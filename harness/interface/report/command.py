@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.base.errors import ResultsError
+from harness.interface.reading import opened
 from harness.interface.terminal import say
 
 if TYPE_CHECKING:
@@ -45,11 +46,10 @@ def after_sweep(results: "Results", quiet: bool) -> None:
 
 def _write(results: Path, out: Path | None) -> Path:
     from harness.interface.report import index, page
-    from harness.study.results import load
 
     folders = index.results_in(results)
     if not folders:
-        return page.write_report(load(results), out)
+        return page.write_report(opened(results), out)
     if out is not None and out.absolute().parent != results.absolute():
         raise ResultsError(f"{out}: the index page links to the pages beside it; give --out a name in {results}")
     return index.write_index(results, folders, out)

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from harness.base.errors import ResultsError
+from harness.base.errors import ConfigError, ResultsError
+from harness.interface.reading import opened
 from harness.interface.report.page import own_style, policy, template, write_report
 from harness.results.files import write_text
 from harness.results.folder import CONFIG, NETWORKS, REPORT
 from harness.study import verdicts
-from harness.study.results import Results
 
 INDEX = "index.html"
 
@@ -46,12 +46,12 @@ def write_index(folder: Path, folders: list[Path], out: Path | None = None) -> P
 
 
 def _entry(folder: Path) -> Entry:
-    results = Results(folder)
     link = f"{quote(folder.name)}/{REPORT}"
     try:
+        results = opened(folder)
         write_report(results)
         judged = results.verdicts()
         counted = verdicts.counted(judged) if judged else ""
         return Entry(folder.name, link, results.question(), results.answer(), counted)
-    except ResultsError as error:
+    except (ResultsError, ConfigError) as error:
         return Entry(folder.name, "", "cannot be read", str(error), "")
