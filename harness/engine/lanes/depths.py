@@ -97,7 +97,7 @@ def backward_layers(grad_r: Scaled, layers: Iterable[tuple[Slope, Weights]], r_b
         deltas.exponent[i], largest[i], has_zeros = delta.exponent, delta.largest, slope.has_zeros
         grad_r = grad_below
     if not has_zeros and not largest.all():
-        underflows = slope_lost(np.concatenate([largest_of(grads.mantissa[1:]), top.largest[None]]), largest)
+        underflows = slope_lost(np.stack([*map(largest_of, grads.mantissa[1:]), top.largest]), largest)
     return BackwardLayers(r_below, deltas, largest, grads, underflows)
 
 
