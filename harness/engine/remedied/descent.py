@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.base.arrays import Array
-from harness.base.scaled import Scaled, any_of, concatenated, scaled
+from harness.base.scaled import Scaled, Weights, any_of, concatenated, scaled
 from harness.engine.equations import cost_gradient, layer_forward, through_activation, through_weights
 from harness.engine.gram import weight_gradient_squares
 from harness.engine.lanes.ascent import repeat_lanes
@@ -17,11 +17,12 @@ from harness.engine.lanes.groups import Output
 from harness.engine.lanes.starts import Start
 from harness.engine.layers import Layer
 from harness.engine.measures import FORWARD, in_units
-from harness.engine.remedied.ascent import Ascent, Hidden, forward_sums, times
+from harness.engine.remedied.ascent import Ascent, Hidden, forward_sums, times, weights_on
 from harness.engine.remedied.measures import OF_NORMALISATION, add_alpha, backward_columns
 from harness.engine.remedied.normalise import through_normalisation
 from harness.engine.remedied.standardised import trained_gradient_squares
 from harness.engine.remedied.sums import RemediedSums
+from harness.engine.remedied.unit_variance import UnitVariance
 from harness.engine.sums import base_squares
 
 
@@ -30,7 +31,8 @@ class _Top:
     """The output layer of the networks of one depth, and where their backward pass starts."""
 
     layer: Layer
-    base: Array  # of W[depth − 1]
+    W: Weights  # W[depth − 1]
+    scale: UnitVariance | None
     log10_cost: Array
     grad_r: Scaled  # ∂C/∂r[depth], (replicates, lanes, batch, output_width)
 
@@ -42,13 +44,12 @@ def descend(ascent: Ascent, start: Start, outputs: tuple[Output, ...]) -> list[D
     columns = backward_columns(passes.sums)
     remedy, results = ascent.remedy, []
     for j, (output, top) in enumerate(zip(outputs, tops, strict=True)):
-        gains = ascent.parameters.gains(output, start.lanes)
         of_layers = {name: column[: output.depth, j] for name, column in columns.items()}
         of_depth = add_alpha(of_layers, remedy, output.depth)
         for measure in OF_NORMALISATION if remedy.normalisation else ():
             of_depth[measure.name][-1] = np.nan  # the output layer is not normalised
         of_depth |= _forward_columns(ascent, output, top)
-        of_depth["log10_norm_weights"] = of_depth["log10_norm_weights"] + gains.per_layer
+        of_depth["log10_norm_weights"] = of_depth["log10_norm_weights"] + _log10_gains(ascent, start, output, top)
         failed, dead_from, text = ascent.failures_of(output.depth).with_output(top.layer, output.depth)
         results.append(Descent(in_units(of_depth), top.log10_cost, failed, dead_from, text, passes.slope_failures[j]))
     return results
@@ -62,6 +63,8 @@ class _Passes:
         shape = len(tops), *tops[0].log10_cost.shape
         self.sums = RemediedSums(self.remedy, outputs[0].depth, *shape)
         self.slope_failures = np.zeros(shape, dtype=np.int64)
+        for k, scale in enumerate(ascent.scales):
+            self.sums.divisions[k] = np.nan if scale is None else scale.divisions
         grad_r: list[Scaled] = []  # ∂C/∂r[k] of the networks deeper than k, (depths, replicates, lanes, batch, width)
         trunk: list[Scaled] = []  # with skips from z to z, ∂C/∂z[k+1] of the networks deeper than k + 1
         places: dict[int, list[int]] = {output.depth: [] for output in outputs}
@@ -78,8 +81,9 @@ class _Passes:
         self.sums.add_start(j, k, top.grad_r)
         delta = through_activation(top.grad_r, top.layer.slope)
         self._note_lost(k, slice(j, j + 1), top.grad_r[None], delta[None], top.layer.slope.has_zeros)
-        below = through_weights(delta, self.ascent.parameters.weights(top.base))
+        below = through_weights(delta, top.W)
         where = k - 1, slice(j, j + 1)
+        self.sums.divisions[where] = np.nan if top.scale is None else top.scale.divisions
         self._add_layer(k, slice(j, j + 1), delta[None], below[None], top)
         self.sums.grad_r.add(where, *below[None].safe_squares)
         self.sums.first.add(where, *delta[None].safe_squares)
@@ -147,7 +151,7 @@ class _Passes:
         r = self.ascent.r(k - 1)
         if not self.remedy.standardised:
             return weight_gradient_squares(r, delta)
-        width = None if top is None else top.base.shape[-1]
+        width = None if top is None else top.W.base.shape[-1]
         return trained_gradient_squares(r, delta, *self.ascent.draws.standardised(k - 1, width))
 
     def _note_lost(self, k: int, depths: slice, grad: Scaled, delta: Scaled, has_zeros: bool) -> None:
@@ -160,18 +164,26 @@ class _Passes:
 def _top(ascent: Ascent, output: Output) -> _Top:
     draws, parameters = ascent.draws, ascent.parameters
     activation = ascent.group.output_activation(output)
-    base = draws.output(output.depth, output.width)
-    below = ascent.r(output.depth - 1)
-    layer = layer_forward(below, parameters.weights(base), parameters.output_bias(output), activation)
+    below, b = ascent.r(output.depth - 1), parameters.output_bias(output)
+    W, scale = weights_on(below, parameters.weights(draws.output(output.depth, output.width)), b, ascent.remedy)
+    layer = layer_forward(below, W, b, activation)
     _, targets = draws.batch(output.width)
     y = repeat_lanes(scaled(targets), layer.r.exponent.shape[1])
     log10_cost, grad_r = cost_gradient(layer.r, y, draws.settings.cost)
-    return _Top(layer, base, log10_cost, grad_r)
+    return _Top(layer, W, scale, log10_cost, grad_r)
+
+
+def _log10_gains(ascent: Ascent, start: Start, output: Output, top: _Top) -> Array:
+    """log10 of the gain of each layer of the networks with one output, (depth, replicates, lanes)."""
+    scales = [scale for scale in (*ascent.scales[: output.depth - 1], top.scale) if scale is not None]
+    if not scales:
+        return ascent.parameters.gains(output, start.lanes).per_layer
+    return np.stack([scale.log10_gain for scale in scales])
 
 
 def _forward_columns(ascent: Ascent, output: Output, top: _Top) -> dict[str, Array]:
     """The forward measures of all layers of the networks with one output, (depth, replicates, lanes)."""
     sums = forward_sums(ascent.group, ascent.draws, 1, output.width, ascent.group.output_activation(output))
-    sums.add(slice(0, 1), top.layer[None], [base_squares(top.base)], [top.layer.r.largest])
+    sums.add(slice(0, 1), top.layer[None], [base_squares(top.W.base)], [top.layer.r.largest])
     hidden = {name: column[: output.depth - 1] for name, column in ascent.columns.items()}
     return {name: np.concatenate([hidden[name], measure(sums)]) for name, measure in FORWARD.items()}
