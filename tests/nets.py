@@ -95,7 +95,7 @@ def drawn(spec: NetworkSpec, replicate: int = 0, **options: object):
     """(weights, biases, inputs, targets) of a drawn network, in float64."""
     s = settings(**options)
     x, y = draw_batch(s.data, s.seed, [replicate], spec.input_width, spec.output_width)
-    return *draw_parameters(spec, s.seed, replicate), x[0], y[0]
+    return *draw_parameters(spec, s.seed, replicate, x[0]), x[0], y[0]
 
 
 # Given weights ------------------------------------------------------------------------------------------------------

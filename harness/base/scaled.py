@@ -80,7 +80,7 @@ class Scaled:
         product = np.matmul(self.mantissa, other.base, out=other.out)
         if other.gain is None:
             return Scaled(product, self.exponent)
-        product *= other.gain[:, None, None]
+        product *= other.gain[..., None, None]
         return Scaled(product, self.exponent + other.exponent)
 
     def __add__(self, other: Scaled | None) -> Scaled:
@@ -202,7 +202,10 @@ class Slope:
 
 @dataclass
 class Weights:
-    """W = gain · 2^exponent · base: base (replicates, 1, fan_in, fan_out) is shared, gain and exponent are (lanes,)."""
+    """W = gain · 2^exponent · base: base (replicates, 1, fan_in, fan_out) is shared.
+
+    gain and exponent are (lanes,), or (replicates, lanes) where they follow from the data.
+    """
 
     base: Array
     gain: Array | None  # None: 1 in every lane

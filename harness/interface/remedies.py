@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -16,19 +17,26 @@ DEEPEST = 2**14  # depth up to which a prediction is computed; a loop over its l
 NO_ANSWER = "no answer: theory has none for this order of normalisation and skip (docs/remedies.md)"
 
 NONE, PLACE = Choice("none"), "preactivations"
-SCALED_SKIPS = Choice("pre", (("depth_power", -0.5),))
-# Each with its coordinates and what it costs: (normalisation, place, residual, weights standardised, cost).
-REMEDIES: tuple[tuple[Choice, str, Choice, bool, str], ...] = (
-    (Choice("batch"), PLACE, NONE, False, "samples of a batch depend on each other; 2 numbers a unit"),
-    (Choice("layer"), PLACE, NONE, False, "2 numbers a unit; a mean and a variance for each sample"),
-    (Choice("rms"), PLACE, NONE, False, "2 numbers a unit; a mean square for each sample"),
-    (Choice("layer"), "outputs", NONE, False, "2 numbers a unit; the next layer sees no saturated values"),
-    (NONE, PLACE, NONE, True, "a mean and a variance of each unit's weights, at every step"),
-    (Choice("layer"), PLACE, NONE, True, "2 numbers a unit; means and variances of samples and of weights"),
-    (NONE, PLACE, Choice("pre"), False, "hidden layers of one width"),
-    (NONE, PLACE, SCALED_SKIPS, False, "hidden layers of one width; branches start small"),
-    (Choice("batch"), PLACE, Choice("pre"), False, "hidden layers of one width; samples depend on each other"),
-    (Choice("layer"), PLACE, Choice("pre"), False, "hidden layers of one width; 2 numbers a unit"),
+PLAIN: dict[str, Any] = {"normalisation": NONE, "normalise": PLACE, "residual": NONE, "weight_standardised": False}
+BATCH, LAYER, SKIPS = (
+    {"normalisation": Choice("batch")},
+    {"normalisation": Choice("layer")},
+    {"residual": Choice("pre")},
+)
+STANDARDISED = {"weight_standardised": True}
+# Each with its coordinates, in place of PLAIN, and what it costs.
+REMEDIES: tuple[tuple[dict[str, Any], str], ...] = (
+    (BATCH, "samples of a batch depend on each other; 2 numbers a unit"),
+    (LAYER, "2 numbers a unit; a mean and a variance for each sample"),
+    ({"normalisation": Choice("rms")}, "2 numbers a unit; a mean square for each sample"),
+    (LAYER | {"normalise": "outputs"}, "2 numbers a unit; the next layer sees no saturated values"),
+    (STANDARDISED, "a mean and a variance of each unit's weights, at every step"),
+    (STANDARDISED | LAYER, "2 numbers a unit; means and variances of samples and of weights"),
+    ({"init": Choice("lsuv"), "weight_scale": 1.0}, "a batch through the layers before training"),
+    (SKIPS, "hidden layers of one width"),
+    ({"residual": Choice("pre", (("depth_power", -0.5),))}, "hidden layers of one width; branches start small"),
+    (SKIPS | BATCH, "hidden layers of one width; samples of a batch depend on each other"),
+    (SKIPS | LAYER, "hidden layers of one width; 2 numbers a unit"),
 )
 
 
@@ -42,12 +50,10 @@ def remedied_forecast(spec: NetworkSpec, batch: int, decades: float) -> Table:
     ]
     note = (
         f"At infinite width, with epsilon 0, Gaussian inputs of unit mean square in batches of {batch}, and a gradient "
-        f"at the output that is independent of the weights. σ_w = {spec.sigma_w():.6g}, alpha = {spec.branch_scale:g}."
+        f"at the output that is independent of the weights. {_scales(spec)}."
     )
-    title = (
-        f"{spec.activation.label}, {spec.init.label}, width {spec.width}, depth {spec.depth}, "
-        f"{_words(spec)}: predicted, not run"
-    )
+    words = (spec.activation.label, spec.init.label, f"width {spec.width}", f"depth {spec.depth}", _words(spec))
+    title = f"{', '.join(filter(None, words))}: predicted, not run"
     return Table(title, ("what", "prediction"), rows, note)
 
 
@@ -57,7 +63,7 @@ def helpful_remedies(spec: NetworkSpec, batch: int, decades: float) -> Table | N
     if not abs(total) > decades:
         return None
     rows = [
-        (_words(other), _decades(attenuation(other, batch), "+.2f"), cost)
+        (_words(other, spec), _decades(attenuation(other, batch), "+.2f"), cost)
         for other, cost in _others(spec)
         if abs(attenuation(other, batch)) <= decades
     ]
@@ -77,18 +83,24 @@ def _plain_attenuation(spec: NetworkSpec) -> float:
 
 def _others(spec: NetworkSpec) -> Iterator[tuple[NetworkSpec, str]]:
     """The network with each remedy in place of what it has."""
-    for normalisation, place, residual, standardised, cost in REMEDIES:
-        other = replace(spec, normalisation=normalisation, normalise=place, residual=residual)
-        yield replace(other, weight_standardised=standardised), cost
+    for coordinates, cost in REMEDIES:
+        yield replace(spec, **(PLAIN | coordinates)), cost
 
 
-def _words(spec: NetworkSpec) -> str:
-    """`batch normalisation, residual pre`."""
+def _words(spec: NetworkSpec, before: NetworkSpec | None = None) -> str:
+    """`batch normalisation, residual pre`; and the initialisation, if it is not that of the network `before`."""
     place = " of outputs" if spec.normalise == "outputs" else ""
     parts = [] if spec.normalisation == NONE else [f"{spec.normalisation.label} normalisation{place}"]
     parts += ["weights standardised"] if spec.weight_standardised else []
+    parts += [] if before is None or spec.init == before.init else [f"init {spec.init.label}"]
     parts += [] if spec.residual == NONE else [f"residual {spec.residual.label}"]
     return ", ".join(parts)
+
+
+def _scales(spec: NetworkSpec) -> str:
+    """σ_w, where it does not follow from the data, and alpha."""
+    sigma_w = "that of LSUV" if spec.within is not None else f"{spec.sigma_w():.6g}"
+    return f"σ_w = {sigma_w}, alpha = {spec.branch_scale:g}"
 
 
 def _deepest(spec: NetworkSpec, batch: int, decades: float) -> str:

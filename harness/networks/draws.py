@@ -12,7 +12,8 @@ from harness.base.streams import HIDDEN, HIDDEN_BIAS, OUTPUT, OUTPUT_BIAS, Strea
 from harness.networks.data import DataSpec, draw_batch
 from harness.networks.inits import base_variance, base_weights
 from harness.networks.remedies.standardised import standardise
-from harness.networks.spec import NetworkSpec
+from harness.networks.remedies.unit_variance import scaled_weights
+from harness.networks.spec import NetworkSpec, activation_of
 
 
 class BaseDraws:
@@ -106,8 +107,13 @@ class Network:
     betas: list[Array] = field(default_factory=list)
 
 
-def draw_parameters(spec: NetworkSpec, seed: int, replicate: int) -> tuple[list[Array], list[Array]]:
-    """The weights and biases of one network, in float64; weights as they multiply r, standardised or not."""
+def draw_parameters(
+    spec: NetworkSpec, seed: int, replicate: int, inputs: Array | None = None
+) -> tuple[list[Array], list[Array]]:
+    """The weights and biases of one network, in float64; weights as they multiply r, standardised or not.
+
+    `inputs`, (batch, input_width), are those by which LSUV scales the weights of a plain network.
+    """
     draws = BaseDraws(
         seed, spec.family, [replicate], np.dtype(np.float64), spec.shift, spec.tied, spec.weight_standardised
     )
@@ -120,6 +126,8 @@ def draw_parameters(spec: NetworkSpec, seed: int, replicate: int) -> tuple[list[
         bias = draws.output_bias(spec.depth, fan_out, family) if last else draws.hidden_bias(k, fan_out, family)
         weights.append(spec.gain(fan_in, fan_out) * base[0])
         biases.append(spec.bias + spec.sigma_b(fan_in) * bias[0])
+    if spec.within is not None and inputs is not None:
+        weights = scaled_weights(weights, biases, inputs, activation_of(spec.activation), spec.within)
     return weights, biases
 
 

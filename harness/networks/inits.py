@@ -49,6 +49,7 @@ class Init:
     summary: str
     sigma_b: Callable[[int], float] = _no_bias  # standard deviation of the biases that it brings
     shift: float = 0.0  # mean of a base draw, whose variance stays 1 (0 for `constant`)
+    within: float | None = None  # of 1, the variance of z to which the batch in hand scales these weights; None: not
 
     def sigma_w(self, fan_in: int, fan_out: int) -> float:
         """σ_w = √(fan_in · Var W) of a layer; for `orthogonal`, Var W = gain² / max(fans), that of one entry."""
@@ -201,6 +202,13 @@ def orthogonal(gain: float | None = None) -> Init:
     )
 
 
+def lsuv(tolerance: float = 0.1) -> Init:
+    """`gain` and `sigma_w` are those of the start; see networks/remedies/unit_variance.py."""
+    _require_positive(tolerance=tolerance)
+    summary = "orthogonal, then layer by layer to unit variance of z on the batch; Mishkin & Matas 2016"
+    return Init("lsuv", "orthogonal", lambda fan_in, fan_out: 1.0, summary, within=tolerance)
+
+
 # Defaults of the frameworks -----------------------------------------------------------------------------------------
 
 
@@ -250,6 +258,7 @@ _BUILT_IN: dict[str, Callable[..., Init]] = {
         lecun_normal,
         lecun_uniform,
         orthogonal,
+        lsuv,
         pytorch_default,
         keras_default,
         flax_default,

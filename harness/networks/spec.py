@@ -72,6 +72,11 @@ class NetworkSpec(Coordinates):
         return init_of(self.init).shift
 
     @property
+    def within(self) -> float | None:
+        """Within which of 1 the variance of z is brought by scaling the weights (LSUV); None: they are not scaled."""
+        return init_of(self.init).within
+
+    @property
     def bias_family(self) -> str:
         """The family of the base draws of the biases: that of the initialisation, unless `bias_scale` was given."""
         return self.family if self.bias_scale is None else "normal"
@@ -90,7 +95,9 @@ class NetworkSpec(Coordinates):
         return init_of(self.init).sigma_b(fan_in) if self.bias_scale is None else self.bias_scale
 
     def sigma_w(self) -> float:
-        """σ_w of the hidden layers: σ_w² = fan_in · Var W; NaN where it differs between them."""
+        """σ_w of the hidden layers: σ_w² = fan_in · Var W; NaN where it differs between them or follows from data."""
+        if self.within is not None:
+            return nan
         if self.widths is not None:
             hidden = range(1, self.depth - 1) or range(self.depth)[-1:]
             found = {round(self.sigma_w_of(k), 12) for k in hidden}
@@ -104,8 +111,9 @@ class NetworkSpec(Coordinates):
 
     @property
     def remedied(self) -> bool:
-        """Whether hidden layers are normalised or have skips, or weights are standardised."""
-        return self.weight_standardised or self.normalised or self.residual.name != "none"
+        """Whether layers are normalised or have skips, or weights are standardised or scaled by the batch."""
+        on_weights = self.weight_standardised or self.within is not None
+        return on_weights or self.normalised or self.residual.name != "none"
 
     @property
     def normalised(self) -> bool:
@@ -113,7 +121,7 @@ class NetworkSpec(Coordinates):
         return self.normalisation.name != "none"
 
     def sigma_w_of(self, k: int) -> float:
-        """σ_w of W[k]: σ_w² = fan_in · Var W."""
+        """σ_w of W[k]: σ_w² = fan_in · Var W; of weights that the batch scales, at their start."""
         return self.weight_scale * init_of(self.init).sigma_w(*self.fans(k))
 
     def fans(self, k: int) -> tuple[int, int]:

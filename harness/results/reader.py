@@ -204,13 +204,18 @@ class Reader:
         if step is not None:
             return self._trained(network, step)
         spec, replicate = self._coordinates(network)
-        weights, biases = draw_parameters(spec, self.sweep.seed, replicate)
+        if spec.within is not None and (spec.normalisation.name, spec.residual.name) != ("none", "none"):
+            raise ResultsError(
+                f"{self.path}: {network} has weights that lsuv scaled between normalisations or skips; only those of "
+                "plain networks are drawn again"
+            )
         try:
             inputs, targets = draw_batch(
                 self.sweep.data_spec(), self.sweep.seed, [replicate], spec.input_width, spec.output_width, np.float64
             )
         except ValueError as error:
             raise ResultsError(str(error)) from None
+        weights, biases = draw_parameters(spec, self.sweep.seed, replicate, inputs[0])
         affine = [(np.ones_like(b), np.zeros_like(b)) for b in biases[:-1]] if spec.normalised else []
         gammas, betas = [gamma for gamma, _ in affine], [beta for _, beta in affine]
         return Network(spec, replicate, weights, biases, inputs[0], targets[0], gammas, betas)

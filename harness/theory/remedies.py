@@ -8,18 +8,20 @@ normalisation together. With g standard normal, q the variance of z, and moments
     batch                      p = `batch_pass` / q                    M = K − K_o, see `SphereMoments`
     layer, rms after phi       p = E phi'(z)² / (E phi(z)² − m²)       M = 1; m = E phi(z) for layer, 0 for rms
     alpha·(…)W beside a skip   factor 1 + alpha² sigma_w² p            q grows by alpha² sigma_w² M a layer
+    weights scaled by LSUV     sigma_w² so that sigma_w² M = 1         q = 1 where no skip adds up
     standardised weights                                               M less the squared mean, for batch as it is
 
 and q = sigma_w² M + sigma_b² of the layer below (batch normalisation cancels the bias, and q is the variance over the
 batch). docs/remedies.md derives them. Domain: Gaussian inputs, a gradient at the output that is independent of the
 weights, wide layers; epsilon counts as 0. There is no prediction for `inside` and `post`, in which the outputs of the
-branch have a mean that adds up, nor for batch normalisation after the activation or with fewer than 4 samples.
+branch have a mean that adds up, for batch normalisation after the activation or with fewer than 4 samples, nor for LSUV
+beside biases or batch normalisation.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import ceil, inf, log, nan, pi, sqrt
+from math import ceil, inf, isfinite, log, nan, pi, sqrt
 
 import numpy as np
 
@@ -156,6 +158,8 @@ def predictable(spec: NetworkSpec, batch: float) -> bool:
     """Whether there is a prediction for a network with remedies."""
     if spec.residual.name in ("inside", "post") or spec.depth < 2 or spec.tied or spec.shift or spec.bias:
         return False
+    if spec.within is not None and (spec.normalisation.name == "batch" or spec.sigma_b(spec.width)):
+        return False
     return spec.normalisation.name != "batch" or (spec.normalise == "preactivations" and batch >= 4)
 
 
@@ -164,22 +168,29 @@ def _ln_attenuation(spec: NetworkSpec, mean_square: float, batch: int) -> float:
         return nan
     bias2 = 0.0 if spec.normalisation.name == "batch" else spec.sigma_b(spec.width) ** 2
     alpha2 = spec.branch_scale**2
-    q, total, skips = spec.sigma_w_of(0) ** 2 * mean_square + bias2, 0.0, spec.residual.name == "pre"
+    q, total, skips = _sigma_w2(spec, 0, mean_square) * mean_square + bias2, 0.0, spec.residual.name == "pre"
     for k in range(1, spec.depth):
+        if not 1e-250 < q < 1e250:
+            if not _homogeneous(spec):
+                return nan
+            q = 1.0  # its factors do not depend on q
         top = k == spec.depth - 1
         passed, handed_on = _layer(spec, q, batch, top)
-        sigma_w2 = spec.sigma_w_of(k) ** 2
+        sigma_w2 = _sigma_w2(spec, k, handed_on)
         factor = sigma_w2 * passed
         total += log(1 + alpha2 * factor if skips and not top else factor)
         grown = sigma_w2 * handed_on + bias2
         q = q + alpha2 * grown if skips else grown
         if spec.weight_standardised and not _homogeneous(spec):
             q = max(q, LEAST)  # a variance of phi that is far below its mean square would be rounding
-        if not 1e-250 < q < 1e250:
-            if not _homogeneous(spec):
-                return nan
-            q = 1.0  # its factors do not depend on q
-    return total
+    return total if isfinite(total) else nan
+
+
+def _sigma_w2(spec: NetworkSpec, k: int, handed_on: float) -> float:
+    """sigma_w² of W[k], which LSUV divides by the variance that it makes where that is not near 1."""
+    sigma_w2 = spec.sigma_w_of(k) * spec.sigma_w_of(k)  # infinite beyond float64, where a power would raise
+    scaled = spec.within is not None and abs(sigma_w2 * handed_on - 1) >= spec.within
+    return 1 / handed_on if scaled and handed_on else sigma_w2
 
 
 def _layer(spec: NetworkSpec, q: float, batch: int, top: bool) -> tuple[float, float]:

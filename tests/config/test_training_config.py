@@ -142,6 +142,12 @@ def test_minibatches_are_large_enough_to_be_normalised():
     config.read(changed(batch=[2, 8]) | {"network": SWEEP["network"] | {"normalisation": ["none", "layer"]}})
 
 
+def test_networks_that_lsuv_scales_cannot_be_trained():
+    with pytest.raises(ConfigError) as error:
+        config.read(SWEEP | {"network": SWEEP["network"] | {"init": "lsuv"}})
+    assert "network.init: networks with lsuv are not trained; remove lsuv, or training" in str(error.value)
+
+
 def test_too_many_runs_need_allow_large():
     rates = {"from": 0.001, "to": 1, "steps": 1000}
     many = changed(learning_rate=rates) | {"replicates": 501}

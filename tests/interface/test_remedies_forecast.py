@@ -57,6 +57,20 @@ def test_weights_that_cannot_be_standardised_are_refused(changed, message):
     assert str(error.value) == message
 
 
+def test_lsuv_is_predicted_and_proposed():
+    (answer,) = tables(**(RELU | {"init": "lsuv"}))
+    assert answer.title == "relu, lsuv, width 256, depth 50: predicted, not run"
+    assert abs(float(row(answer, "attenuation").replace("−", "-"))) < 0.05
+    _, remedies = tables(**(RELU | {"init": "xavier_normal"}))
+    assert "init lsuv" in [cells[0] for cells in remedies.rows]
+
+
+def test_lsuv_of_tied_layers_is_refused():
+    with pytest.raises(ConfigError) as error:
+        tables(**(RELU | {"init": "lsuv"}), tied="true")
+    assert str(error.value) == "network.init: lsuv scales every layer by itself, which unties them; remove it, or tied"
+
+
 def test_a_healthy_network_gets_no_remedies():
     assert len(tables(**RELU)) == 1
 

@@ -88,6 +88,7 @@ def networks_of(activation, normalisation, residual, width=128, depth=18, **chan
     )
 
 
+LSUV = {"init": choice("lsuv")}
 STANDARDISED = {"weight_standardised": True}
 CASES = [
     *((a, "batch", choice("none"), {}) for a in ("relu", "linear", "tanh", "sigmoid")),
@@ -98,6 +99,9 @@ CASES = [
     *((a, n, choice("none"), STANDARDISED) for a in ("relu", "sigmoid") for n in ("none", "layer", "batch")),
     ("sigmoid", "rms", choice("none"), STANDARDISED | {"normalise": "outputs"}),
     ("sigmoid", "none", choice("pre"), STANDARDISED),
+    *((a, "none", choice("none"), LSUV) for a in ("relu", "tanh", "sigmoid")),
+    ("sigmoid", "none", choice("none"), LSUV | STANDARDISED),
+    ("sigmoid", "layer", choice("pre"), LSUV),
 ]
 
 
@@ -152,8 +156,11 @@ def test_skips_with_batch_normalisation_grow_as_a_power_of_the_layer():
         networks_of("relu", "batch", choice("post")),
         networks_of("tanh", "batch", choice("none"), normalise="outputs"),
         networks_of("relu", "layer", choice("none"), depth=1),
+        networks_of("relu", "batch", choice("none"), **LSUV),
+        networks_of("relu", "none", choice("none"), bias_scale=0.1, **LSUV),
+        networks_of("relu", "layer", choice("none"), weight_scale=1e200),
     ],
-    ids=lambda one: f"{one.normalisation.name} {one.residual.name} {one.depth}",
+    ids=lambda one: f"{one.init.name} {one.normalisation.name} {one.residual.name} {one.depth}",
 )
 def test_no_prediction_where_theory_has_none(network):
     assert np.isnan(predict([network], np.zeros(2), 16).slope_per_layer).all()

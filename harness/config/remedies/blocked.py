@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from harness.base.messages import Path, Problem
 from harness.config import axes
 from harness.config.grid import WIDTHS, Case, has_widths
+from harness.networks.inits import INITS
 from harness.networks.remedies.normalisations import NORMALISATIONS, Normalisation
 from harness.networks.remedies.standardised import LEAST
 
@@ -19,8 +20,17 @@ def blocked(cases: Sequence[Case], batch: int) -> Iterator[Problem]:
             yield Problem(key, text, reads=(case.paths["residual"],))
         for name, _ in axes.values(case.axes["normalisation"]):
             yield from _too_few(case, NORMALISATIONS[name](), key, hidden, batch)
+        if True in axes.values(case.axes["tied"]):
+            yield from _untied(case)
         if True in axes.values(case.axes["weight_standardised"]):
             yield from _not_standardised(case)
+
+
+def _untied(case: Case) -> Iterator[Problem]:
+    """A problem of tied weights that each layer would scale by a number of its own."""
+    for name in (name for name, _ in axes.values(case.axes["init"]) if INITS[name]().within is not None):
+        text = f"{name} scales every layer by itself, which unties them; remove it, or tied"
+        yield Problem(case.paths["init"], text, reads=(case.paths["tied"],))
 
 
 def _not_standardised(case: Case) -> Iterator[Problem]:

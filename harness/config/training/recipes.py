@@ -9,6 +9,7 @@ from harness.config import axes
 from harness.config.models import Sweep
 from harness.config.training.models import OF_RECIPES, Training
 from harness.networks.costs import COSTS
+from harness.networks.inits import INITS
 from harness.networks.kinds import Choice
 from harness.networks.remedies.normalisations import NORMALISATIONS
 from harness.networks.training import recipe
@@ -73,6 +74,10 @@ def _untrainable(sweep: Sweep) -> Iterator[Problem]:
         for key in ("tied", "weight_standardised")
         if set(axes.values(case.axes[key])) != {False}
     }
+    scaled = (
+        case for case in sweep.cases_given() for name, _ in axes.values(case.axes["init"]) if INITS[name]().within
+    )
+    found |= {case.paths["init"]: "lsuv" for case in scaled}
     for path, key in found.items():
         yield Problem(path, f"networks with {key} are not trained; remove {key}, or training", reads=(("training",),))
 

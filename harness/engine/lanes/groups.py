@@ -118,16 +118,17 @@ def output_of(spec: NetworkSpec) -> Output:
 
 @dataclass(frozen=True)
 class Remedy:
-    """What stands between and beside the equations in hidden layers: a normalisation, a skip, standardised weights."""
+    """What stands between and beside the equations in hidden layers: a normalisation, a skip, what W becomes."""
 
     normalisation: Normalisation | None
     after: bool  # whether the normalisation comes after the activation
     order: str | None  # pre, inside or post; None: no skips
     alpha: float  # the factor of the branch beside a skip
     standardised: bool  # whether the weights of every layer are
+    within: float | None  # of 1, the variance of z to which the batch scales every layer's weights; None: it does not
 
 
-PLAIN = Remedy(None, False, None, 1.0, False)
+PLAIN = Remedy(None, False, None, 1.0, False, None)
 
 
 def remedy_of(spec: NetworkSpec) -> Remedy | None:
@@ -136,7 +137,14 @@ def remedy_of(spec: NetworkSpec) -> Remedy | None:
         return None
     normalisation = None if spec.normalisation.name == "none" else normalisation_of(spec.normalisation)
     order = None if spec.residual.name == "none" else spec.residual.name
-    return Remedy(normalisation, spec.normalise == "outputs", order, spec.branch_scale, spec.weight_standardised)
+    return Remedy(
+        normalisation,
+        spec.normalise == "outputs",
+        order,
+        spec.branch_scale,
+        spec.weight_standardised,
+        spec.within,
+    )
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from harness.engine.lanes.gains import LaneParameters
 from harness.engine.lanes.groups import Group, Remedy
 from harness.engine.measures import FORWARD
 from harness.engine.remedied.hidden import Hidden, activated, joined
+from harness.engine.remedied.unit_variance import UnitVariance, unit_variance
 from harness.engine.sums import ForwardSums, base_squares
 from harness.networks.activations import Activation
 
@@ -28,6 +29,7 @@ class Ascent:
     hidden: list[Hidden]
     failures: Failures
     columns: dict[str, Array]  # the forward measures of the hidden layers, (layers, replicates, lanes)
+    scales: list[UnitVariance | None]  # of the hidden layers' weights, where the batch scales them
 
     def failures_of(self, depth: int) -> Failures:
         """The failures of networks of one depth. With skips from z to z only its last hidden layer ends a gradient."""
@@ -59,7 +61,8 @@ class Ascent:
 
     def weights(self, k: int) -> Weights:
         """The hidden W[k]."""
-        return self.parameters.weights(self.draws.hidden(k))
+        base, scale = self.draws.hidden(k), self.scales[k]
+        return self.parameters.weights(base) if scale is None else scale.weights(base)
 
     def standardised(self, k: int, output_width: int | None) -> tuple[Array, Array] | None:
         """`SharedDraws.standardised` of W[k]; None where weights are not standardised."""
@@ -73,10 +76,11 @@ def ascend(group: Group, draws: SharedDraws) -> Ascent:
     parameters, depth = LaneParameters(group, draws), group.deepest - 1
     failures = Failures(x.exponent.shape, draws.settings.data.batch)
     sums = forward_sums(group, draws, depth, hidden_units(draws.block, depth), group.activation)
-    remedy, r, z, hidden = remedy_in(group), x, None, []
+    remedy, r, z, hidden, scales = remedy_in(group), x, None, [], []
     for k in range(depth):
-        base = draws.hidden(k)
-        branch = preactivations(r, parameters.weights(base), parameters.hidden_bias(k))
+        base, b = draws.hidden(k), parameters.hidden_bias(k)
+        W, scale = weights_on(r, parameters.weights(base), b, remedy)
+        branch = preactivations(r, W, b)
         z = joined(remedy, branch, {"pre": z, "post": r}.get(str(remedy.order)) if k else None)
         here, divided = activated(group.activation, remedy, z)
         ends = remedy.order in (None, "post") or (remedy.order == "inside" and k == 0)
@@ -85,8 +89,17 @@ def ascend(group: Group, draws: SharedDraws) -> Ascent:
             here = replace(here, layer=replace(here.layer, r=joined(remedy, here.layer.r, r)))
         sums.add(slice(k, k + 1), here.layer[None], [base_squares(base)], [here.layer.r.largest])
         hidden.append(here)
+        scales.append(scale)
         r = here.layer.r
-    return Ascent(parameters, x, hidden, failures, {name: measure(sums) for name, measure in FORWARD.items()})
+    return Ascent(parameters, x, hidden, failures, {name: measure(sums) for name, measure in FORWARD.items()}, scales)
+
+
+def weights_on(r: Scaled, start: Weights, b: Scaled | None, remedy: Remedy) -> tuple[Weights, UnitVariance | None]:
+    """The weights of a layer above r, and what scaled them if the batch does."""
+    if remedy.within is None:
+        return start, None
+    scale = unit_variance(r, start, b, remedy.within)
+    return scale.weights(start.base), scale
 
 
 def remedy_in(group: Group) -> Remedy:

@@ -19,12 +19,13 @@ from harness.engine.lanes.groups import Output, Remedy
 from harness.engine.lanes.starts import Start
 from harness.engine.layers import Layer
 from harness.engine.measures import FORWARD, in_units
-from harness.engine.remedied.ascent import Ascent, forward_sums
+from harness.engine.remedied.ascent import Ascent, forward_sums, weights_on
 from harness.engine.remedied.hidden import Hidden, at_z_hat, times
 from harness.engine.remedied.measures import OF_NORMALISATION, add_alpha, backward_columns
 from harness.engine.remedied.normalise import through_normalisation
 from harness.engine.remedied.standardised import trained_gradient_squares
 from harness.engine.remedied.sums import RemediedSums
+from harness.engine.remedied.unit_variance import UnitVariance
 from harness.engine.sums import base_squares
 
 
@@ -36,6 +37,9 @@ class Ascended(Protocol):
 
     @property
     def hidden(self) -> Sequence[Hidden]: ...
+
+    @property
+    def scales(self) -> Sequence[UnitVariance | None]: ...
 
     def r(self, k: int) -> Scaled: ...
 
@@ -52,6 +56,7 @@ class Top:
     W: Weights  # W[depth − 1]
     log10_cost: Array
     grad_r: Scaled  # ∂C/∂r[depth], (replicates, lanes, batch, output_width)
+    scale: UnitVariance | None = None  # what scaled W, if the batch does
 
 
 def descend(ascent: Ascent, start: Start, outputs: tuple[Output, ...]) -> list[Descent]:
@@ -61,13 +66,12 @@ def descend(ascent: Ascent, start: Start, outputs: tuple[Output, ...]) -> list[D
     columns = backward_columns(passes.sums)
     remedy, results = ascent.remedy, []
     for j, (output, top) in enumerate(zip(outputs, tops, strict=True)):
-        gains = ascent.parameters.gains(output, start.lanes)
         of_layers = {name: column[: output.depth, j] for name, column in columns.items()}
         of_depth = add_alpha(of_layers, remedy, output.depth)
         for measure in OF_NORMALISATION if remedy.normalisation else ():
             of_depth[measure.name][-1] = np.nan  # the output layer is not normalised
         of_depth |= _forward_columns(ascent, output, top)
-        of_depth["log10_norm_weights"] = of_depth["log10_norm_weights"] + gains.per_layer
+        of_depth["log10_norm_weights"] = of_depth["log10_norm_weights"] + _log10_gains(ascent, start, output, top)
         failed, dead_from, text = ascent.failures_of(output.depth).with_output(top.layer, output.depth)
         results.append(Descent(in_units(of_depth), top.log10_cost, failed, dead_from, text, passes.slope_failures[j]))
     return results
@@ -81,6 +85,8 @@ class Passes:
         shape = len(tops), *tops[0].log10_cost.shape
         self.sums = RemediedSums(self.remedy, depths[0], *shape)
         self.slope_failures = np.zeros(shape, dtype=np.int64)
+        for k, scale in enumerate(ascent.scales):
+            self.sums.divisions[k] = np.nan if scale is None else scale.divisions
         grad_r: list[Scaled] = []  # ∂C/∂r[k] of the networks deeper than k, (depths, replicates, lanes, batch, width)
         trunk: list[Scaled] = []  # with skips from z to z, ∂C/∂z[k+1] of the networks deeper than k + 1
         places: dict[int, list[int]] = {depth: [] for depth in depths}
@@ -99,6 +105,7 @@ class Passes:
         self._note_lost(k, slice(j, j + 1), top.grad_r[None], delta[None], top.layer.slope.has_zeros)
         below = through_weights(delta, top.W)
         where = k - 1, slice(j, j + 1)
+        self.sums.divisions[where] = np.nan if top.scale is None else top.scale.divisions
         self._add_layer(k, slice(j, j + 1), delta[None], below[None], top)
         self.sums.grad_r.add(where, *below[None].safe_squares)
         self.sums.first.add(where, *delta[None].safe_squares)
@@ -179,13 +186,21 @@ class Passes:
 def _top(ascent: Ascent, output: Output) -> Top:
     draws, parameters = ascent.draws, ascent.parameters
     activation = ascent.group.output_activation(output)
-    W = parameters.weights(draws.output(output.depth, output.width))
-    below = ascent.r(output.depth - 1)
-    layer = layer_forward(below, W, parameters.output_bias(output), activation)
+    below, b = ascent.r(output.depth - 1), parameters.output_bias(output)
+    W, scale = weights_on(below, parameters.weights(draws.output(output.depth, output.width)), b, ascent.remedy)
+    layer = layer_forward(below, W, b, activation)
     _, targets = draws.batch(output.width)
     y = repeat_lanes(scaled(targets), layer.r.exponent.shape[1])
     log10_cost, grad_r = cost_gradient(layer.r, y, draws.settings.cost)
-    return Top(layer, W, log10_cost, grad_r)
+    return Top(layer, W, log10_cost, grad_r, scale)
+
+
+def _log10_gains(ascent: Ascent, start: Start, output: Output, top: Top) -> Array:
+    """log10 of the gain of each layer of the networks with one output, (depth, replicates, lanes)."""
+    scales = [scale for scale in (*ascent.scales[: output.depth - 1], top.scale) if scale is not None]
+    if not scales:
+        return ascent.parameters.gains(output, start.lanes).per_layer
+    return np.stack([scale.log10_gain for scale in scales])
 
 
 def _forward_columns(ascent: Ascent, output: Output, top: Top) -> dict[str, Array]:

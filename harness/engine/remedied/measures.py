@@ -65,15 +65,22 @@ def log10_grad_beta(sums: RemediedSums) -> Array:
     return log10_root(sums.grad_beta)
 
 
+@measures("divisions", "Divisions by a standard deviation that LSUV took for W[k−1]; null without")
+def lsuv_divisions(sums: RemediedSums) -> Array:
+    return sums.divisions
+
+
 OF_NORMALISATION = (log10_normalisation_factor, log10_grad_gamma, log10_grad_beta)
 OF_SKIPS = (log10_branch_ratio, branch_cosine, log10_block_factor)
-REMEDIED: dict[str, Measure[RemediedSums]] = {entry.name: entry for entry in (*OF_NORMALISATION, *OF_SKIPS)}
+OF_SCALES = (lsuv_divisions,)
+REMEDIED: dict[str, Measure[RemediedSums]] = {entry.name: entry for entry in (*OF_NORMALISATION, *OF_SKIPS, *OF_SCALES)}
 
 
 def backward_columns(sums: RemediedSums) -> dict[str, Array]:
     """Every measure of the backward pass, (layers, depths, replicates, lanes)."""
     entries = [*OF_SKIPS] if sums.remedy.order else []
     entries += OF_NORMALISATION if sums.remedy.normalisation else ()
+    entries += OF_SCALES if sums.remedy.within is not None else ()
     return {
         **{name: measure(sums) for name, measure in BACKWARD.items()},
         "log10_activation_factor": log10_activation_factor(sums),

@@ -22,6 +22,7 @@ class RemediedSums(BackwardSums):
             Squares(layers, *shape) for _ in range(8)
         )
         self.cosine = np.full((layers, *shape), np.nan)
+        self.divisions = np.full((layers, *shape), np.nan)  # of W, by a standard deviation, in LSUV
 
     def add_affine(self, where: Slot, grad: Scaled, z_hat: Array) -> None:
         """Add ∂C/∂gamma and ∂C/∂beta, summed over samples, from the gradient of gamma·z_hat + beta."""

@@ -49,6 +49,11 @@ class Ascent:
         """W[k]."""
         return self.Ws[k]
 
+    @property
+    def scales(self) -> tuple[()]:
+        """Empty: the batch scales no weights of runs that are trained."""
+        return ()
+
     def standardised(self, k: int, output_width: int | None) -> None:
         """None: runs with standardised weights are not trained."""
 
