@@ -3,7 +3,7 @@
 # make browser  install the browser that tests of the report page run in (Debian's chromium, with apt)
 # make test-torch   install PyTorch and run the tests that need it   (make test-torch TORCH=torch==2.13.0+cpu)
 # make lint     check formatting, style and types
-# make docs     build the documentation into docs/_build/html; warnings are errors
+# make docs     build the documentation into docs/_build/html and run its notebook; warnings are errors
 # make verify   run the experiments again, grade their claims and compare with the references   (make verify ARGS="--size ci")
 # make soak     repeat the tests of faults many times, plant every error: an hour or more
 # make cases    write docs/cases.md from the sweeps in configs/cases
