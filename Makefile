@@ -4,7 +4,7 @@
 # make test-torch   install PyTorch and run the tests that need it   (make test-torch TORCH=torch==2.13.0+cpu)
 # make test-architectures   install torchvision, timm, transformers, Keras and JAX, and probe networks of theirs
 # make lint     check formatting, style and types
-# make docs     build the documentation into docs/_build/html; warnings are errors
+# make docs     build the documentation into docs/_build/html and run its notebook; warnings are errors
 # make verify   run the experiments again, grade their claims and compare with the references   (make verify ARGS="--size ci")
 # make soak     repeat the tests of faults many times, plant every error: an hour or more
 # make cases    write docs/cases.md from the sweeps in configs/cases

@@ -13,7 +13,7 @@ project = "harness"
 author = copyright = "The harness authors"
 release = version = import_module("harness").__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_nb", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build", "generated"]
 html_theme = "furo"  # maintained, readable on a phone and in the dark, and needs no network
 html_title = "harness"
@@ -21,6 +21,11 @@ smartquotes = False
 default_role = "literal"  # docstrings are plain text with `code` in single backquotes
 
 myst_heading_anchors = 3
+
+nb_execution_mode = "force"  # docs/tour.ipynb is kept without outputs, and run at each build
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120  # seconds a cell; all of them take about ten
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"

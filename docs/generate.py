@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 import typer
+from gallery import gallery
 from typer.cli import get_docs_for_click
 
 import harness
@@ -32,6 +33,7 @@ def write() -> None:
         "commands.md": commands(),
         "config.md": config(),
         "python.md": python(),
+        "gallery.md": _literal_angles(gallery(HERE.parent / "experiments", HERE.parent / "results", FOLDER)),
         **choices(),
         **columns(),
     }

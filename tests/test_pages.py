@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import re
 from pathlib import Path
 
@@ -64,3 +65,11 @@ def test_a_page_names_files_that_exist(page):
 )
 def test_what_does_not_exist_is_found(text):
     assert missing_imports(text)
+
+
+def test_the_tour_is_kept_without_outputs():
+    """`make docs` runs it, and the pages show what it printed there."""
+    cells = json.loads(text_of("docs/tour.ipynb"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert len(code) > 5
+    assert [cell["id"] for cell in code if cell["outputs"] or cell["execution_count"]] == []

@@ -125,10 +125,16 @@ class Results(Reader):
 
     @among_own
     def glance(self) -> Table | None:
-        """A row for each setting with a spark line of what is left of the gradient; None for networks of one layer."""
+        """A row for each setting with a spark line of what is left of the gradient.
+
+        None for networks of one layer, and where their output layer was not recorded.
+        """
         networks = self._plotted_networks
         depth = int(networks["depth"].max())
-        layers = evenly_spaced(recorded(depth, self.sweep.record_layers), SPARK_LAYERS)
+        there = recorded(depth, self.sweep.record_layers)
+        if depth not in there:
+            return None
+        layers = evenly_spaced(there, SPARK_LAYERS)
 
         def drawn(batch: Batch) -> Array:
             return np.isin(batch.layer, layers)
