@@ -268,7 +268,7 @@ DISKS = {
         "execution/dispatch.py",
         '    if "code" in changed:\n        raise HarnessError(CODE_CHANGED)\n    if changed:\n',
         "    if False:\n",
-        f"{DAMAGE}code_that_is_edited_while_a_sweep_runs_ends_it",
+        "execution/test_dispatch.py::test_a_worker_with_other_software_than_the_driver_computes_nothing",
     ),
     "workers of any version": (
         "execution/dispatch.py",
