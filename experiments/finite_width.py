@@ -77,7 +77,7 @@ def medians(results):
     for words, (width, depth), rows in draw_groups(results.networks, "width", "depth"):
         law, factors = gaussian_relu(width, rows["sigma_w"].iloc[0]), depth - 1
         gain = rows["log10_gradient_gain"].mask(rows["dead_from_layer"].notna(), -np.inf)
-        yield Case(words, (2 * LN10 * gain - factors * law.mean) / np.sqrt(factors * law.variance), **near(0, 0.25))
+        yield Case(words, (2 * LN10 * gain - factors * law.mean) / np.sqrt(factors * law.variance), **near(0, 0.3))
 
 
 UNIT = "ln gain², in predicted standard deviations of a draw from the predicted mean"

@@ -85,8 +85,8 @@ def about_infinite_width(results):
 def norms_of_weights(results):
     """log10 ‖W‖ of the hidden layers, less that of n² entries of variance σ_w²/n, averaged over the layers of a draw.
 
-    ‖W‖² has a relative deviation of √2/n or less, so 32 draws of 100 layers know its mean to 1 in 2000. The same draws
-    serve all activations: those of one are taken.
+    ‖W‖² has a relative deviation of √2/n or less, so 32 draws of 100 layers know its median to 1 in 1500. The same
+    draws serve all activations: those of one are taken.
     """
     layers = deepest_layers(results, "log10_norm_weights", filters=[("layer", ">", 1)])
     layers = layers[(layers["layer"] < layers["depth"]) & (layers["activation"] == layers["activation"].iloc[0])]
@@ -94,7 +94,7 @@ def norms_of_weights(results):
     layers = layers.assign(gap=layers["log10_norm_weights"] - expected)
     for words, (init,), rows in draw_groups(layers, "init"):
         rounding = init == "orthogonal"  # exactly: its columns have the length 1
-        yield Case(words, per_draw(rows, "gap"), **near(0, 1e-12 if rounding else 0.0005))
+        yield Case(words, per_draw(rows, "gap"), **near(0, 1e-12 if rounding else 0.0007))
 
 
 def all_differ(results):

@@ -24,9 +24,10 @@ ANY = "normalisation != 'none'"
 BATCH = (ANY, "normalisation == 'batch'")
 LENGTHS = (ANY, "normalisation in ('layer', 'rms')")
 # Tolerance, in decades a layer: the law of ln ‖·‖² has corrections of about 3/width, 0.004 decades in layers of 128,
-# and 40 draws of 32 layers know their mean to 0.005 at an error rate of 1e-4 over 24 cases. The projection of batch
-# normalisation along z_hat is worth 0.023 of ReLU's rate at a batch of 8.
-TOLERANCE = 0.01
+# and 40 draws of 32 layers know their mean to 0.007 at an error rate of 1e-4 over 24 cases; a band is twice as wide, so
+# that no fresh seed straddles it. The projection of batch normalisation along z_hat is worth 0.023 of ReLU's rate at a
+# batch of 8.
+TOLERANCE = 0.015
 
 
 def rates(results):
@@ -45,7 +46,7 @@ def exploding(results):
 
 def sigmoids(results):
     for words, _, rows in draw_groups(results.networks, "init", "normalisation", "depth"):
-        yield Case(words, rows["slope_per_layer"], **near(-0.4079, 0.015))
+        yield Case(words, rows["slope_per_layer"], **near(-0.4079, 0.025))  # 0.01 of it at width 96 is finite width's
 
 
 UNIT = "decades a layer"

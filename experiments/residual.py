@@ -27,8 +27,8 @@ PRE = (SKIPS, "residual.str.startswith('pre')")
 PLAIN = (*PRE, "normalisation == 'none'")
 # Tolerance, in decades a layer: branch and skip are at right angles but for the order 1/width, 0.003 decades, and 32
 # draws of 32 layers know their mean to 0.006 at an error rate of 1e-4 over 8 cases.
-TOLERANCE = 0.01
-# Decades of an attenuation: twice what 32 draws know of one that is a power of the depth, or 8 draws of one that a
+TOLERANCE = 0.012
+# Decades of an attenuation: twice what 32 draws know of one that is a power of the depth, or 16 draws of one that a
 # depth of 10,001 does not change.
 ATTENUATION = 0.25
 

@@ -97,7 +97,7 @@ CLAIMS = (
         "The spread over draws is the same with and without the shift, and as predicted.",
         "variance of ln gain² over living draws, over the predicted one",
         variance,
-        standardised(0.65, 1.5),
+        standardised(0.6, 1.6),
         scope=NARROW,
     ),
 )

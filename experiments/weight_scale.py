@@ -69,7 +69,7 @@ def saturated(results):
     phi = ACTIVATIONS["sigmoid"]()
     for words, (sigma_w, _), rows in saturation(results):
         expected = 2 * ndtr(-5.98645 / sqrt(fixed_point(phi, sigma_w, 0.0)))
-        yield Case(words, per_draw(rows, "saturated_fraction"), **near(expected, 0.02))
+        yield Case(words, per_draw(rows, "saturated_fraction"), **near(expected, 0.025))  # 8 draws know it to 0.012
 
 
 def infinite_width_slope(activation, sigma_w):

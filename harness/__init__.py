@@ -37,6 +37,7 @@ _MODULES = {
 
 def __getattr__(name: str) -> object:
     """Import what is public when it is first used, so that `harness --help` needs neither numpy nor the rest."""
+    import_module("harness.results.code.sources")  # first, so that what computes is loaded after it was read
     if name in _MODULES:
         value = import_module(_MODULES[name])
     elif name in _FUNCTIONS:

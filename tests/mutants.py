@@ -5,7 +5,7 @@ would disable a mutant is noticed.
 """
 
 CHECKSUM = '    if not path.stem.endswith(f"-{digest[:HASH_DIGITS]}"):'
-DAMAGE, FAULTS, ENEMIES, CLI, CLUSTER, STORE, DATA, STALE = (
+DAMAGE, FAULTS, ENEMIES, CLI, CLUSTER, STORE, DATA, STALE, UPGRADE = (
     f"{name}.py::test_"
     for name in (
         "test_damage",
@@ -16,6 +16,7 @@ DAMAGE, FAULTS, ENEMIES, CLI, CLUSTER, STORE, DATA, STALE = (
         "results/test_parts",
         "networks/test_data",
         "test_stale_results",
+        "test_upgrade",
     )
 )
 
@@ -265,9 +266,21 @@ DISKS = {
     ),
     "workers of any code": (
         "execution/dispatch.py",
-        '    if computed.made_with["code"] != code_hash():\n',
+        '    if "code" in changed:\n        raise HarnessError(CODE_CHANGED)\n    if changed:\n',
         "    if False:\n",
-        f"{DAMAGE}code_that_is_edited_while_a_sweep_runs_ends_it",
+        "execution/test_dispatch.py::test_a_worker_with_other_software_than_the_driver_computes_nothing",
+    ),
+    "workers of any version": (
+        "execution/dispatch.py",
+        "    if changed:\n",
+        "    if False:\n",
+        f"{UPGRADE}a_package_that_is_replaced_before_a_worker_starts_again_ends_the_sweep[version]",
+    ),
+    "code that is half of one version and half of another": (
+        "results/code/sources.py",
+        "    if now != SOURCES and _hash(now) != _hash(SOURCES):\n",
+        "    if False:\n",
+        f"{UPGRADE}code_that_changes_while_it_is_loaded_computes_nothing",
     ),
     "texts written out, row by row": (
         "results/tables.py",

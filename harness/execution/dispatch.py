@@ -20,7 +20,8 @@ from harness.execution.planning.memory import Fit, fit
 from harness.execution.planning.plan import Plan, PlannedBlock
 from harness.execution.pools.machine import cores, memory_limit
 from harness.execution.pools.processes import Pool, WorkerDied, completed, worker_pool
-from harness.results.environment import code_hash, made_with
+from harness.results.code.sources import CHANGED, CODE_CHANGED
+from harness.results.environment import WITHIN_TOLERANCE, made_with
 from harness.results.tables import Tables, joined
 
 LOG = logging.getLogger(__name__)
@@ -132,11 +133,12 @@ def compute_block(blocks: Sequence[Block], settings: Settings, fits: Sequence[Fi
 
 
 def compute_blocks(
-    planned: Plan, pool: Pool, limit: float, report: Report | None, own: Own = NONE
+    planned: Plan, pool: Pool, limit: float, report: Report | None, own: Own = NONE, mixed: bool = False
 ) -> Iterator[tuple[PlannedBlock, ComputedBlock | FailedBlock]]:
     """Yield blocks as they finish or fail, each computed within `limit` bytes.
 
-    Raises HarnessError where no further block can be computed.
+    With `mixed`, workers may have software or a processor that changes the last digits. Raises HarnessError where no
+    further block can be computed.
     """
     fits = {block.name: [fit(part, planned.settings, limit) for part in block.missing] for block in planned.blocks}
     waiting = deque(
@@ -155,7 +157,7 @@ def compute_blocks(
     for event in completed(pool, submit, waiting):
         if event:
             block, future = event
-            result = _result(block, future, deaths)
+            result = _result(block, future, deaths, mixed)
             if result is None:
                 waiting.append(block)
             else:
@@ -170,10 +172,12 @@ def _outcome(result: ComputedBlock | FailedBlock) -> str:
     return f"failed: {result.reason}" if isinstance(result, FailedBlock) else "computed"
 
 
-def _result(block: PlannedBlock, future: Future, deaths: Counter[str]) -> ComputedBlock | FailedBlock | None:
+def _result(
+    block: PlannedBlock, future: Future, deaths: Counter[str], mixed: bool
+) -> ComputedBlock | FailedBlock | None:
     """The result of a block; None where it is to be tried again."""
     try:
-        return _require_same_code(future.result())
+        return _require_same_software(future.result(), mixed)
     except HarnessError:
         raise
     except WorkerDied as error:
@@ -187,13 +191,15 @@ def _result(block: PlannedBlock, future: Future, deaths: Counter[str]) -> Comput
         return FailedBlock(block, f"{type(error).__name__}: {error}", "\n".join(getattr(error, "__notes__", ())))
 
 
-def _require_same_code(computed: ComputedBlock) -> ComputedBlock:
-    """Raises HarnessError where the worker, which reads the code when it starts, read other code than this process."""
-    if computed.made_with["code"] != code_hash():
-        raise HarnessError(
-            "the code of the harness was changed while the sweep ran; finished blocks are kept: put it "
-            "back and run the same command again, or start over with --fresh"
-        )
+def _require_same_software(computed: ComputedBlock, mixed: bool) -> ComputedBlock:
+    """Raises HarnessError where the worker, which loads the software when it starts, loaded other than this process."""
+    here, there = made_with(), computed.made_with
+    changed = [name for name in here if there[name] != here[name] and not (mixed and name in WITHIN_TOLERANCE)]
+    if "code" in changed:
+        raise HarnessError(CODE_CHANGED)
+    if changed:
+        what = "; ".join(f"{name}: {here[name]} -> {there[name]}" for name in changed)
+        raise HarnessError(CHANGED.format(f"the software of a worker ({what})"))
     return computed
 
 

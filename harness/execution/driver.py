@@ -164,7 +164,7 @@ def _compute(
     write_manifest(None)
     for block in prepared.plan.taken_over:
         commit(block, (), made_with())
-    for block, result in compute_blocks(prepared.plan, pool, limit, report, prepared.own):
+    for block, result in compute_blocks(prepared.plan, pool, limit, report, prepared.own, prepared.mixed):
         if isinstance(result, FailedBlock):
             failed.append(result)
         else:

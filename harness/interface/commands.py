@@ -25,6 +25,7 @@ from harness.interface.terminal import (
     say,
     say_error,
 )
+from harness.results.code import sources
 from harness.results.folder import is_probe
 
 EXIT_CODES = (
@@ -73,7 +74,7 @@ def _run() -> int | str | None:
         say_error(error)
         return error.exit_code
     except Exception as error:
-        if said := shortage(error):
+        if said := shortage(error) or sources.reason_of_change(error):
             say_error(said)
             return 1
         raise

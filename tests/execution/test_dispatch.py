@@ -17,6 +17,7 @@ from harness.execution import dispatch
 from harness.execution.dispatch import FailedBlock, compute_blocks, error_of
 from harness.execution.planning.plan import Plan, plan
 from harness.execution.pools.processes import Serial, WorkerDied
+from harness.results.environment import WITHIN_TOLERANCE, made_with
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +98,18 @@ def test_many_failures_are_told_in_few_lines(planned):
     assert sum(line.startswith("  block normal-i") for line in lines) == 10
     assert "  and 6 more, which manifest.json names" in lines and lines.count("Traceback") == 1
     assert lines[-1] == "run the same command again to try them again"
+
+
+def test_a_worker_with_other_software_than_the_driver_computes_nothing():
+    """As one that starts after numpy was upgraded. With --mixed, what changes the last digits only is accepted."""
+    here = made_with()
+    for name in here:
+        computed = dispatch.ComputedBlock(None, here | {name: "another"})
+        with pytest.raises(HarnessError, match="was changed while the sweep ran") as refused:
+            dispatch._require_same_software(computed, mixed=False)
+        assert name == "code" or f"{name}: {here[name]} -> another" in str(refused.value)
+        if name in WITHIN_TOLERANCE:
+            assert dispatch._require_same_software(computed, mixed=True) is computed
+        else:
+            with pytest.raises(HarnessError, match="was changed while the sweep ran"):
+                dispatch._require_same_software(computed, mixed=True)

@@ -12,6 +12,7 @@ from command import blas_kernels
 
 from harness.base.streams import Streams
 from harness.results import environment
+from harness.results.code import sources
 
 ROOT = Path(environment.__file__).parents[2]
 SCRIPT = "import json; from harness.results.environment import fingerprint; print(json.dumps(fingerprint()))"
@@ -65,14 +66,11 @@ def test_other_streams_are_told(monkeypatch):
 
 
 @pytest.fixture
-def hash_with(monkeypatch):
+def hash_with():
     """The hash of the code with a text added at the end of one file."""
 
     def edited(name: str, addition: str) -> str:
-        sources = {**environment.SOURCES, name: environment.SOURCES[name] + addition.encode()}
-        with monkeypatch.context() as patch:
-            patch.setattr(environment, "SOURCES", sources)
-            return environment.code_hash.__wrapped__()
+        return sources._hash({**sources.SOURCES, name: sources.SOURCES[name] + addition.encode()})
 
     return edited
 
@@ -93,14 +91,14 @@ MESSAGES = ("base/messages.py", "figures/kit/style.py", "interface/commands.py",
 @pytest.mark.parametrize("name", COMPUTES)
 def test_code_that_may_move_a_number_has_another_hash(hash_with, name):
     added, subtracted = (hash_with(name, f"\n\nNUMBER = 2 {sign} 1\n") for sign in "+-")
-    assert len({added, subtracted, environment.code_hash()}) == 3
+    assert len({added, subtracted, sources.code_hash()}) == 3
 
 
 @pytest.mark.parametrize(
     "addition", ["\n# A comment.\n", '\n"""A string that is not used, as a docstring is."""\n', "\n\n\n"]
 )
 def test_comments_docstrings_and_layout_do_not_count(hash_with, addition):
-    assert hash_with("engine/equations.py", addition) == environment.code_hash()
+    assert hash_with("engine/equations.py", addition) == sources.code_hash()
 
 
 def test_the_text_of_an_error_does_not_count_but_its_condition_does(hash_with):
@@ -113,7 +111,7 @@ def test_the_text_of_an_error_does_not_count_but_its_condition_does(hash_with):
 
 @pytest.mark.parametrize("name", MESSAGES)
 def test_messages_figures_commands_and_claims_do_not_count(hash_with, name):
-    assert hash_with(name, "\n\nNUMBER = 2 + 1\n") == environment.code_hash()
+    assert hash_with(name, "\n\nNUMBER = 2 + 1\n") == sources.code_hash()
 
 
 def test_the_hash_covers_every_module_that_computing_a_block_loads(monkeypatch):
@@ -124,16 +122,15 @@ print(*(m.__file__ for name, m in sys.modules.items() if name.startswith("harnes
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     loaded = {Path(line).relative_to(ROOT / "harness").as_posix() for line in done.stdout.splitlines()}
     hashed = set()
-    names = {content: name for name, content in environment.SOURCES.items()}
-    parsed = environment._parsed
-    monkeypatch.setattr(environment, "_parsed", lambda content: hashed.add(names[content]) or parsed(content))
-    environment.code_hash.__wrapped__()
-    files = {name for name in loaded if environment.SOURCES[name]}  # an empty __init__.py has no code
+    names = {content: name for name, content in sources.SOURCES.items()}
+    parsed = sources._parsed
+    monkeypatch.setattr(sources, "_parsed", lambda content: hashed.add(names[content]) or parsed(content))
+    sources._hash(sources.SOURCES)
+    files = {name for name in loaded if sources.SOURCES[name]}  # an empty __init__.py has no code
     assert len(files) > 30
-    assert files - {*environment.NOT_COMPUTING} <= hashed
-    assert {*environment.NOT_COMPUTING} <= environment.SOURCES.keys()
+    assert files - {*sources.NOT_COMPUTING} <= hashed
+    assert {*sources.NOT_COMPUTING} <= sources.SOURCES.keys()
 
 
-def test_a_package_without_source_files_is_known_by_its_version(monkeypatch):
-    monkeypatch.setattr(environment, "SOURCES", {})
-    assert environment.code_hash.__wrapped__() == environment.NO_SOURCES
+def test_a_package_without_source_files_is_known_by_its_version():
+    assert sources._hash({}) == sources.NO_SOURCES

@@ -20,14 +20,14 @@ from uuid import uuid4
 
 from harness.base.errors import ConfigError, HarnessError
 from harness.execution.pools.processes import WorkerDied
-from harness.execution.pools.remote import WorkerReplaced, compute, identity, introduce
+from harness.execution.pools.remote import WorkerReplaced, compute, introduce
 from harness.networks.data import DataSpec, dataset_of
+from harness.results.environment import WITHIN_TOLERANCE, made_with
 
 LOG = logging.getLogger(__name__)
 POLL_SECONDS = 0.5  # between two looks at which workers there are
 TIMEOUT = 10  # seconds that the scheduler may take to answer
 THREADS_PER_SPARE = 4  # one task more than threads for each so many of them, so that no thread waits for its next
-WITHIN_TOLERANCE = ("versions", "blas", "cpu")  # parts of an identity that can change the last digits only
 
 
 @contextmanager
@@ -181,7 +181,7 @@ class Cluster(Executor):
         return self._examine({address: threads[address] for address in joined}) if joined else []
 
     def _examine(self, threads: dict[str, int]) -> list[str]:
-        here = identity()
+        here = made_with()
         refused: list[str] = []
         answers = self._client.run(introduce, self._data, self._dataset, workers=list(threads), on_error="return")
         for address, answer in answers.items():

@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_limits
 from harness.base.errors import HarnessError
 from harness.execution.pools.machine import out_of_memory_kills, processor_seconds
 from harness.execution.pools.worker import call_with_traceback, keep_freed_memory, serve
+from harness.results.code.sources import require_unchanged
 
 LEFT_TO_DRIVER = {signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}  # signals that a terminal sends to every process
 MAX_STARTS = 3  # attempts to start a worker that is killed while it starts
@@ -112,6 +113,7 @@ class Processes(Executor):
 
     def _start_worker(self) -> "_Worker":
         for _ in range(MAX_STARTS):
+            require_unchanged()
             with self._lock:
                 if self._closed:
                     raise WorkerDied("the pool has ended")

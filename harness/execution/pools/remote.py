@@ -10,10 +10,11 @@ from uuid import uuid4
 
 from threadpoolctl import threadpool_limits
 
+import harness.execution.block  # noqa: F401  # what computes is loaded before the hash of the code is compared
 from harness.execution.pools.worker import call_with_traceback, keep_freed_memory
 from harness.networks.data import DataSpec, provide
 from harness.networks.data_files import Dataset
-from harness.results.environment import code_hash, fingerprint
+from harness.results.environment import made_with
 
 LIBRARY = Path(sysconfig.get_path("stdlib"))
 PROCESS_ID = uuid4().hex  # identifies this process: a worker may be restarted at the same address
@@ -23,13 +24,8 @@ class WorkerReplaced(Exception):
     """The worker that a task was sent to is gone; another process has its address."""
 
 
-def identity() -> dict[str, str]:
-    """The fingerprint of this process's software and processor, and the hash of its code."""
-    return fingerprint() | {"code": code_hash()}
-
-
 def introduce(data: DataSpec, dataset: Dataset | None) -> dict[str, str]:
-    """Keep the sweep's data set, if there is one. Returns the identity of this process.
+    """Keep the sweep's data set, if there is one. Returns what made the results of this process, and its identity.
 
     Raises RuntimeError where this process has loaded files of its current folder in place of the standard library.
     """
@@ -39,7 +35,7 @@ def introduce(data: DataSpec, dataset: Dataset | None) -> dict[str, str]:
         )
     if dataset is not None:
         provide(data, dataset)
-    return identity() | {"process": PROCESS_ID}
+    return made_with() | {"process": PROCESS_ID}
 
 
 def _standard_modules_from(folder: Path) -> list[str]:
