@@ -59,7 +59,8 @@ class _Passes:
     def __init__(self, ascent: Ascent, outputs: tuple[Output, ...], tops: list[_Top]) -> None:
         self.ascent, self.remedy = ascent, ascent.remedy
         shape = len(tops), *tops[0].log10_cost.shape
-        self.sums = RemediedSums(self.remedy, outputs[0].depth, *shape)
+        means = ascent.draws.settings.mean_abs_grad_weights
+        self.sums = RemediedSums(self.remedy, outputs[0].depth, *shape, means=means)
         self.slope_failures = np.zeros(shape, dtype=np.int64)
         grad_r: list[Scaled] = []  # ∂C/∂r[k] of the networks deeper than k, (depths, replicates, lanes, batch, width)
         trunk: list[Scaled] = []  # with skips from z to z, ∂C/∂z[k+1] of the networks deeper than k + 1
@@ -140,6 +141,7 @@ class _Passes:
         self.sums.largest[where] = delta.largest
         self.sums.below.add(where, *below.safe_squares)
         self.sums.grad_weights.add(where, *weight_gradient_squares(self.ascent.r(k - 1), delta))
+        self.sums.add_mean(where, self.ascent.r(k - 1), delta)
 
     def _note_lost(self, k: int, depths: slice, grad: Scaled, delta: Scaled, has_zeros: bool) -> None:
         """Note slopes that have underflowed at layer k."""
