@@ -72,9 +72,11 @@ def settings(
     decades: float = 3.0,
     record_layers: int | tuple[int, ...] | None = None,
     saturated_below: float = SATURATED,
+    mean_abs_grad_weights: bool = False,
     **data: object,
 ) -> Settings:
-    return Settings(seed, DataSpec(batch=batch, **data), cost, dtype, decades, record_layers, saturated_below)
+    of_data = DataSpec(batch=batch, **data)
+    return Settings(seed, of_data, cost, dtype, decades, record_layers, saturated_below, mean_abs_grad_weights)
 
 
 def run(specs: NetworkSpec | Sequence[NetworkSpec], replicates: int | range = 1, **options: object):

@@ -20,7 +20,7 @@ from pydantic import (
 from harness.base.messages import remedy, shown
 from harness.config import axes, grid
 from harness.config.training import models as training_models
-from harness.config.value_types import Accepts, Strict, Type, complaint, number, optional, whole, word
+from harness.config.value_types import Accepts, Strict, Type, complaint, flag, number, optional, whole, word
 from harness.networks.activations import SATURATED
 from harness.networks.coordinates import COORDINATES, PRODUCT_ORDER
 from harness.networks.costs import COSTS
@@ -211,6 +211,10 @@ class Sweep(Strict):
         None,
         description="Layers of each network that get a row: all (the default), a number spread evenly, or a list.",
     )
+    mean_abs_grad_weights: Annotated[bool, Accepts(flag("a value of mean_abs_grad_weights"))] = Field(
+        False,
+        description="Whether the column of that name is computed, which takes a third more time or so; default false.",
+    )
     training: training_models.Training | None = Field(
         None, description="How every network is trained; default null, no training."
     )
@@ -292,6 +296,7 @@ def plain(sweep: Sweep) -> dict:
         "data": sweep.data.model_dump(),
         **{key: getattr(sweep, key) for key in ("cost", "replicates", "seed", "dtype")},
         "record_layers": list(layers) if isinstance(layers := sweep.record_layers, tuple) else layers or "all",
+        "mean_abs_grad_weights": sweep.mean_abs_grad_weights,
         "training": training_models.plain(sweep.training),
         "thresholds": sweep.thresholds.model_dump(),
         "experiment": sweep.experiment,

@@ -1,4 +1,7 @@
-"""The norm of ∂C/∂W without forming ∂C/∂W: from the Gram matrices of r and delta, small if the batch is small."""
+"""The norm of ∂C/∂W without forming it, from the Gram matrices of r and delta, small if the batch is small; its mean.
+
+The mean of |∂C/∂W| follows from no such sum: each matrix is formed.
+"""
 
 import numpy as np
 
@@ -23,6 +26,18 @@ def by_gram(r: Scaled, delta: Scaled) -> bool:
 def gram_is_cheaper(batch: int, fan_in: int, fan_out: int) -> bool:
     """Whether two Gram matrices take less work than ∂C/∂W."""
     return batch * (fan_in + fan_out) <= fan_in * fan_out
+
+
+def weight_gradient_mean(r: Scaled, delta: Scaled) -> tuple[Array, Array]:
+    """Mean over the entries of |rᵀδ|, and its exponent, (…). One lane is formed at a time, so memory does not grow."""
+    shape = delta.exponent.shape
+    rs = np.broadcast_to(r.mantissa, (*shape, *r.mantissa.shape[-2:]))
+    mean = np.empty(shape)
+    grad_W = np.empty((rs.shape[-1], delta.mantissa.shape[-1]), delta.dtype)
+    for lane in np.ndindex(shape):
+        np.matmul(rs[lane].T, delta.mantissa[lane], out=grad_W)
+        mean[lane] = np.abs(grad_W, out=grad_W).sum(dtype=np.float64) / grad_W.size
+    return mean, r.exponent + delta.exponent
 
 
 def gram_squares(r: Scaled, delta: Scaled) -> tuple[Array, Array]:

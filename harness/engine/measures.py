@@ -108,6 +108,14 @@ def log10_grad_weights(backward: BackwardSums) -> Array:
     return _log10_root(backward.grad_weights)
 
 
+@measures("log10", "Mean of |∂C/∂W[k−1]| over its entries; null unless the config has `mean_abs_grad_weights: true`")
+def mean_abs_grad_weights(backward: BackwardSums) -> Array:
+    """Of sums that were taken with `means`."""
+    mean = backward.grad_weights_mean
+    assert mean is not None
+    return log10_of(mean.squares) + mean.exponent * LOG10_2
+
+
 @measures("log10", "‖∂C/∂b[k−1]‖, recorded also where there are no biases")
 def log10_grad_biases(backward: BackwardSums) -> Array:
     return log10_of(backward.delta.total) / 2 + backward.delta.exponent * LOG10_2
@@ -173,6 +181,16 @@ _BACKWARD: dict[str, Measure[BackwardSums]] = {
 }
 FORWARD, BACKWARD = Table("forward", _FORWARD), Table("backward", _BACKWARD)
 MEASURES: Table[Measure[BackwardSums] | Measure[ForwardSums]] = Table("measures", {**_BACKWARD, **_FORWARD})
+
+
+# Columns that cost time, which a config asks for.
+ON_REQUEST = {mean_abs_grad_weights.name: mean_abs_grad_weights}
+
+
+def of_backward(sums: BackwardSums) -> dict[str, Array]:
+    """Every measure of the backward pass, and those on request whose sums were taken."""
+    asked = ON_REQUEST if sums.grad_weights_mean is not None else {}
+    return {name: measure(sums) for name, measure in (*BACKWARD.items(), *asked.items())}
 
 
 def with_own(shifts: dict[str, Array]) -> dict[str, Array]:

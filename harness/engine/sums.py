@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.base.arrays import Array
 from harness.base.scaled import CANCELLED, Scaled, any_of, count, flat, largest
-from harness.engine.gram import weight_gradient_squares
+from harness.engine.gram import weight_gradient_mean, weight_gradient_squares
 from harness.engine.layers import BackwardLayers, Layer
 from harness.engine.superposition import superposed, superposed_squares, superposed_weight_gradient_squares
 
@@ -105,13 +105,14 @@ class ForwardSums:
 
 
 class BackwardSums:
-    """Sums of the backward pass, each (layers, depths, replicates, lanes)."""
+    """Sums of the backward pass, each (layers, depths, replicates, lanes). `means`: whether |∂C/∂W| is summed too."""
 
-    def __init__(self, layers: int, *shape: int) -> None:
+    def __init__(self, layers: int, *shape: int, means: bool = False) -> None:
         self.delta = Samples(layers, *shape)  # ∂C/∂z[k]
         self.largest = np.zeros((layers, *shape))  # of |∂C/∂z[k]|, with its exponent
         self.grad_r = Squares(layers + 1, *shape)  # ∂C/∂r[k], from k = 0
         self.grad_weights = Squares(layers, *shape)  # ∂C/∂W[k−1]
+        self.grad_weights_mean = Squares(layers, *shape) if means else None  # the mean of its magnitudes, not squares
 
     def add_start(self, place: int, depth: int, grad_r: Scaled) -> None:
         """Add ∂C/∂r[depth] of the networks of one depth; `place` is the index of that depth."""
@@ -124,6 +125,7 @@ class BackwardSums:
         self.largest[where] = layers.largest
         self.grad_r.add(where, *layers.grad_below.safe_squares)
         self.grad_weights.add(where, *weight_gradient_squares(layers.r_below, layers.delta))
+        self.add_mean(where, layers.r_below, layers.delta)
 
     def add_superposed(self, lanes: slice, slots: slice, depths: slice, layers: BackwardLayers, factor: Scaled) -> None:
         """Add lanes that started from α·a + b, given the layers of the two lanes that started from a and from b.
@@ -137,6 +139,12 @@ class BackwardSums:
         self.grad_r.add(where, *superposed_squares(layers.grad_below, factor))
         squares = superposed_weight_gradient_squares(layers.r_below, layers.delta, factor, delta)
         self.grad_weights.add(where, *squares)
+        self.add_mean(where, layers.r_below, delta)
+
+    def add_mean(self, where: Slot, r_below: Scaled, delta: Scaled) -> None:
+        """Add the mean of |∂C/∂W[k−1]|, where it was asked for."""
+        if self.grad_weights_mean is not None:
+            self.grad_weights_mean.add(where, *weight_gradient_mean(r_below, delta))
 
 
 def base_squares(base: Array) -> Array:

@@ -11,7 +11,7 @@ from harness.base.arrays import Array
 from harness.base.scaled import Scaled, Weights, base_alone
 from harness.engine.equations import cost_gradient, layer_backward, layer_forward
 from harness.engine.layers import BackwardLayers, Layer
-from harness.engine.measures import BACKWARD, FORWARD, in_units
+from harness.engine.measures import FORWARD, in_units, of_backward
 from harness.engine.sums import BackwardSums, ForwardSums, base_squares
 from harness.networks.activations import SATURATED, Activation
 
@@ -72,13 +72,13 @@ def walk_together(
 
 def measures_of(network: Walk) -> dict[str, Array]:
     """Every measure of every layer of a single network, (depth,)."""
-    return {name: values[0] for name, values in measures_together(network).items()}
+    return {name: values[0] for name, values in measures_together(network, means=True).items()}
 
 
-def measures_together(network: Walk, saturated_below: float = SATURATED) -> dict[str, Array]:
-    """Every measure of every layer, (networks, depth)."""
+def measures_together(network: Walk, saturated_below: float = SATURATED, means: bool = False) -> dict[str, Array]:
+    """Every measure of every layer, (networks, depth); with `means` also those that are computed on request."""
     depth = len(network.forward)
-    backward = BackwardSums(depth, 1, len(network.log10_cost), 1)
+    backward = BackwardSums(depth, 1, len(network.log10_cost), 1, means=means)
     backward.add_start(0, depth, network.grad_r)
     for k, layers in enumerate(network.backward):
         backward.add(slice(None), slice(k, k + 1), slice(0, 1), layers)
@@ -87,7 +87,7 @@ def measures_together(network: Walk, saturated_below: float = SATURATED) -> dict
     columns = {
         name: np.stack([measure(sums)[0, :, 0] for sums in forward], axis=-1) for name, measure in FORWARD.items()
     }
-    return in_units(columns) | {name: measure(backward)[:, 0, :, 0].T for name, measure in BACKWARD.items()}
+    return in_units(columns) | {name: values[:, 0, :, 0].T for name, values in of_backward(backward).items()}
 
 
 def single_lane(values: Array) -> Scaled:

@@ -94,6 +94,7 @@ def settings_of(sweep: config.Sweep) -> Settings:
         sweep.record_layers,
         thresholds.saturated_below,
         config.training_of(sweep),
+        sweep.mean_abs_grad_weights,
     )
 
 

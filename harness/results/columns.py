@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.base.scaled import INFINITE_FROM, ZERO_UNDER
-from harness.engine.measures import MEASURES
+from harness.engine.measures import MEASURES, ON_REQUEST
 from harness.engine.remedied.measures import REMEDIED
 from harness.networks.coordinates import BY_NAME, OFF_LAYERS, ON_LAYERS
 from harness.networks.kinds import Flag
@@ -48,7 +48,7 @@ LAYERS = (
     _index("layer", "k = 1 … depth: the row is about z[k], r[k], and the W[k−1] and b[k−1] that lead to them"),
     *(
         Column(measure.name, measure.unit, measure.meaning, "measure")
-        for measure in (*MEASURES.values(), *REMEDIED.values())
+        for measure in (*MEASURES.values(), *REMEDIED.values(), *ON_REQUEST.values())
     ),
 )
 NETWORKS = (

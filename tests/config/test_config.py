@@ -490,7 +490,7 @@ BAD = {
     "merge key": (
         GOOD + "<<: {seed: 1}\n",
         "3:1: '<<': unknown key; use name, network, cases, data, cost, replicates, seed, dtype, "
-        "record_layers, training, thresholds, experiment or figures",
+        "record_layers, mean_abs_grad_weights, training, thresholds, experiment or figures",
     ),
     # the rest of the file
     "cost": (GOOD + "cost: sqared\n", "3:7: cost: 'sqared' is not a cost; did you mean 'squared'?"),
@@ -1016,6 +1016,7 @@ replicates: 8
 seed: 0
 dtype: float64
 record_layers: all
+mean_abs_grad_weights: false
 training: null
 thresholds: {decades: 3.0, saturated_below: 0.01}
 experiment: null

@@ -3,7 +3,7 @@
 import pytest
 from nets import run, spec
 
-from harness.engine.measures import MEASURES
+from harness.engine.measures import MEASURES, ON_REQUEST
 from harness.engine.remedied.measures import REMEDIED
 from harness.results.columns import LAYERS, NETWORKS, STEP_LAYERS, STEPS
 
@@ -16,7 +16,7 @@ def test_the_tables_have_the_declared_columns_in_their_order(record_layers):
 
 
 def test_every_column_has_one_meaning_and_every_number_a_unit():
-    assert {column.name for column in LAYERS if column.source == "measure"} == {*MEASURES, *REMEDIED}
+    assert {column.name for column in LAYERS if column.source == "measure"} == {*MEASURES, *REMEDIED, *ON_REQUEST}
     for column in (*LAYERS, *NETWORKS, *STEPS, *STEP_LAYERS):
         assert column.meaning and not column.meaning.endswith("."), column.name
         assert column.unit or column.repeats or column.source == "coordinate", column.name  # these and texts have none

@@ -11,7 +11,7 @@ from harness.engine.lanes.ascent import Ascent, repeat_lanes
 from harness.engine.lanes.depths import OutputLayer, backward, layers_per_array
 from harness.engine.lanes.groups import Output
 from harness.engine.lanes.starts import Start
-from harness.engine.measures import BACKWARD
+from harness.engine.measures import of_backward
 from harness.engine.sums import BackwardSums
 
 
@@ -41,7 +41,7 @@ def descend(ascent: Ascent, start: Start, outputs: tuple[Output, ...]) -> list[D
     """Propagate lanes backward from some outputs, deepest first. Returns the results for each output."""
     tops = [_top(ascent, start, output) for output in outputs]
     sums, slope_failures = _propagate(ascent, start, tops)
-    columns = {name: measure(sums) for name, measure in BACKWARD.items()}
+    columns = of_backward(sums)
     return [
         _finish(ascent, start, output, top, {name: c[: output.depth, j] for name, c in columns.items()}, failures)
         for j, (output, top, failures) in enumerate(zip(outputs, tops, slope_failures, strict=True))
@@ -51,7 +51,7 @@ def descend(ascent: Ascent, start: Start, outputs: tuple[Output, ...]) -> list[D
 def _propagate(ascent: Ascent, start: Start, tops: list[_Top]) -> tuple[BackwardSums, Array]:
     """The sums of all layers, and the highest layer at which a slope underflows, (outputs, replicates, lanes)."""
     shape = tops[0].grad_r.exponent.shape  # (replicates, lanes of which sums are taken)
-    sums = BackwardSums(tops[0].layer.depth, len(tops), *shape)
+    sums = BackwardSums(tops[0].layer.depth, len(tops), *shape, means=ascent.draws.settings.mean_abs_grad_weights)
     slope_failures = np.zeros((len(tops), *shape), dtype=np.int64)
     for j, top in enumerate(tops):
         sums.add_start(j, top.layer.depth, top.grad_r)

@@ -84,7 +84,7 @@ class Gains:
         shifts |= dict.fromkeys(("log10_norm_weights", "log10_weight_factor"), self.per_layer)
         if homogeneous:
             shifts |= dict.fromkeys(("log10_rms_outputs", "log10_max_outputs"), self.below + self.per_layer)
-            shifts["log10_grad_weights"] = self.below + self.above
+            shifts |= dict.fromkeys(("log10_grad_weights", "mean_abs_grad_weights"), self.below + self.above)
         shifts = with_own(shifts)
         none = np.zeros_like(self.per_layer)  # repeats for every lane what was computed once for all
         return in_units({name: values + shifts.get(name, none) for name, values in columns.items()})
@@ -92,6 +92,7 @@ class Gains:
 
 CONTAIN_GAINS_ABOVE = (
     "log10_grad_weights",
+    "mean_abs_grad_weights",
     "log10_grad_biases",
     "log10_grad_preactivations",
     "log10_grad_outputs",

@@ -31,6 +31,7 @@ class Settings:
     record_layers: int | tuple[int, ...] | None = None  # rows of `layers` per network: a number, a list, or all
     saturated_below: float = SATURATED  # share of the largest slope under which a slope counts as saturated
     training: Training | None = None  # how all networks are trained
+    mean_abs_grad_weights: bool = False  # whether the column of that name is computed
 
 
 @dataclass(frozen=True)

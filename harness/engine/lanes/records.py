@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.base.arrays import Array
 from harness.engine.lanes.descent import Descent
-from harness.engine.measures import FORWARD, MEASURES
+from harness.engine.measures import FORWARD, MEASURES, ON_REQUEST
 from harness.engine.remedied.measures import REMEDIED
 from harness.networks.spec import NetworkSpec
 
@@ -37,7 +37,7 @@ class Records:
         shape = (len(self.specs), len(self.replicates))
         set_ = object.__setattr__
         set_(self, "offsets", np.concatenate([[0], np.cumsum(depths * len(self.replicates))]))
-        set_(self, "layers", {name: np.full(self.offsets[-1], np.nan) for name in (*MEASURES, *REMEDIED)})
+        set_(self, "layers", {name: np.full(self.offsets[-1], np.nan) for name in (*MEASURES, *REMEDIED, *ON_REQUEST)})
         set_(self, "log10_cost", np.full(shape, np.nan))
         set_(self, "dead_from_layer", np.zeros(shape, dtype=np.int64))
         set_(self, "status", np.full(shape, OK, dtype=object))

@@ -55,6 +55,11 @@ class Ascent:
     def draws(self) -> SharedDraws:
         return self.parameters.draws
 
+    @property
+    def means(self) -> bool:
+        """Whether means of |∂C/∂W| are asked for."""
+        return self.draws.settings.mean_abs_grad_weights
+
     def r(self, k: int) -> Scaled:
         """r[k], from the inputs r[0] to the last hidden layer."""
         return self.hidden[k - 1].layer.r if k else self.x

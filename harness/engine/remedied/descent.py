@@ -23,7 +23,7 @@ from harness.engine.remedied.ascent import Ascent, forward_sums, weights_on
 from harness.engine.remedied.hidden import Hidden, at_z_hat, times
 from harness.engine.remedied.measures import OF_NORMALISATION, add_alpha, backward_columns
 from harness.engine.remedied.normalise import through_normalisation
-from harness.engine.remedied.standardised import trained_gradient_squares
+from harness.engine.remedied.standardised import trained_gradient_sums
 from harness.engine.remedied.sums import RemediedSums
 from harness.engine.remedied.unit_variance import UnitVariance
 from harness.engine.sums import base_squares
@@ -37,6 +37,9 @@ class Ascended(Protocol):
 
     @property
     def hidden(self) -> Sequence[Hidden]: ...
+
+    @property
+    def means(self) -> bool: ...
 
     @property
     def scales(self) -> Sequence[UnitVariance | None]: ...
@@ -83,7 +86,7 @@ class Passes:
     def __init__(self, ascent: Ascended, depths: Sequence[int], tops: Sequence[Top]) -> None:
         self.ascent, self.remedy = ascent, ascent.remedy
         shape = len(tops), *tops[0].log10_cost.shape
-        self.sums = RemediedSums(self.remedy, depths[0], *shape)
+        self.sums = RemediedSums(self.remedy, depths[0], *shape, means=ascent.means)
         self.slope_failures = np.zeros(shape, dtype=np.int64)
         for k, scale in enumerate(ascent.scales):
             self.sums.divisions[k] = np.nan if scale is None else scale.divisions
@@ -166,15 +169,16 @@ class Passes:
         self.sums.delta.add_samples(where, delta)
         self.sums.largest[where] = delta.largest
         self.sums.below.add(where, *below.safe_squares)
-        self.sums.grad_weights.add(where, *self._weight_gradient_squares(k, delta, top))
-
-    def _weight_gradient_squares(self, k: int, delta: Scaled, top: Top | None) -> tuple[Array, Array]:
-        """‖∂C/∂W[k−1]‖² and its exponent; of standardised weights that of the trained ones. `top`: of output layers."""
         r = self.ascent.r(k - 1)
         standardised = self.ascent.standardised(k - 1, None if top is None else top.W.base.shape[-1])
         if standardised is None:
-            return weight_gradient_squares(r, delta)
-        return trained_gradient_squares(r, delta, *standardised)
+            self.sums.grad_weights.add(where, *weight_gradient_squares(r, delta))
+            self.sums.add_mean(where, r, delta)
+        else:  # of the weights that are trained
+            squares, means = trained_gradient_sums(r, delta, *standardised)
+            self.sums.grad_weights.add(where, *squares)
+            if self.sums.grad_weights_mean is not None:
+                self.sums.grad_weights_mean.add(where, *means)
 
     def _note_lost(self, k: int, depths: slice, grad: Scaled, delta: Scaled, has_zeros: bool) -> None:
         """Note slopes that have underflowed at layer k."""

@@ -11,7 +11,7 @@ import numpy as np
 from harness.base.arrays import Array
 from harness.base.scaled import LOG10_2, log10_of, log10_ratio
 from harness.engine.lanes.groups import Remedy
-from harness.engine.measures import BACKWARD, Measure, measures, with_own
+from harness.engine.measures import Measure, measures, of_backward, with_own
 from harness.engine.remedied.sums import RemediedSums
 from harness.engine.sums import Squares
 
@@ -82,7 +82,7 @@ def backward_columns(sums: RemediedSums) -> dict[str, Array]:
     entries += OF_NORMALISATION if sums.remedy.normalisation else ()
     entries += OF_SCALES if sums.remedy.within is not None else ()
     return {
-        **{name: measure(sums) for name, measure in BACKWARD.items()},
+        **of_backward(sums),
         "log10_activation_factor": log10_activation_factor(sums),
         "log10_weight_factor": log10_weight_factor(sums),
         **{entry.name: entry(sums) for entry in entries},
@@ -90,7 +90,7 @@ def backward_columns(sums: RemediedSums) -> dict[str, Array]:
 
 
 OF_Z = ("log10_grad_preactivations", "log10_max_grad_preactivations")
-OF_PARAMETERS = ("log10_grad_weights", "log10_grad_biases")
+OF_PARAMETERS = ("log10_grad_weights", "mean_abs_grad_weights", "log10_grad_biases")
 OF_AFFINE = ("log10_grad_gamma", "log10_grad_beta")
 
 

@@ -15,8 +15,8 @@ class RemediedSums(BackwardSums):
     them, `second` after both.
     """
 
-    def __init__(self, remedy: Remedy, layers: int, *shape: int) -> None:
-        super().__init__(layers, *shape)
+    def __init__(self, remedy: Remedy, layers: int, *shape: int, means: bool = False) -> None:
+        super().__init__(layers, *shape, means=means)
         self.remedy = remedy
         self.first, self.second, self.below, self.skip, self.branch, self.joined, self.grad_gamma, self.grad_beta = (
             Squares(layers, *shape) for _ in range(8)

@@ -50,6 +50,11 @@ class Ascent:
         return self.Ws[k]
 
     @property
+    def means(self) -> bool:
+        """No: means of |∂C/∂W| are of networks as drawn."""
+        return False
+
+    @property
     def scales(self) -> tuple[()]:
         """Empty: the batch scales no weights of runs that are trained."""
         return ()

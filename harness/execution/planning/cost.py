@@ -14,6 +14,7 @@ from harness.execution.planning.training import training_work
 
 ELEMENTWISE = 120  # a number in one layer of one pass: a dozen operations on it, 7.5 ns
 SUPERPOSED = 32  # a number in one layer of a superposed lane: a few operations on it, 2 ns
+MAGNITUDE = 16  # an entry of ∂C/∂W in the mean of its magnitudes: two operations on it, 1 ns
 CALLS = 420_000  # one layer of one pass, however small: numpy's calls, 26 µs
 ROW = 25_000  # a row of `layers`: its measures, and the tables, 1.5 µs
 DRAW = 40_000  # a draw, however small: setting the generator to its position, 2.5 µs
@@ -62,9 +63,10 @@ def _passes(group: Group, block: Block, settings: Settings) -> float:
 
     def backward(fan_in: int, fan_out: int) -> float:
         """∂C/∂z @ W.T, and the Gram matrix of ∂C/∂z; or ∂C/∂W itself and its sum of squares."""
+        formed = (batch + MAGNITUDE) * fan_in * fan_out if settings.mean_abs_grad_weights else 0
         if gram_is_cheaper(batch, fan_in, fan_out):
-            return batch * (fan_in * fan_out + batch * fan_out + ELEMENTWISE * fan_out)
-        return 2 * batch * fan_in * fan_out + fan_in * fan_out + ELEMENTWISE * batch * fan_out
+            return batch * (fan_in * fan_out + batch * fan_out + ELEMENTWISE * fan_out) + formed
+        return 2 * batch * fan_in * fan_out + fan_in * fan_out + ELEMENTWISE * batch * fan_out + formed
 
     ends = [(_fan_in(block, output.depth), output.width) for output in group.outputs]
     once = _hidden(block, deepest, forward) + sum(forward(*fans) for fans in ends)

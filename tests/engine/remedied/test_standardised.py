@@ -34,7 +34,7 @@ def test_the_gradient_of_the_trained_weights_is_that_of_finite_differences():
     base = BaseDraws(OPTIONS["seed"], "normal", [0], np.dtype(np.float64))
     raw = [base.hidden(0, 4, 5), base.hidden(1, 5, 5), base.output(3, 5, 3)]
     trained = [one.gain(*V[0].shape) * V[0] for V in raw]
-    layers, _ = run(one, **OPTIONS)
+    layers, _ = run(one, mean_abs_grad_weights=True, **OPTIONS)
     for k, V in enumerate(trained):
         grad = np.empty_like(V)
         for place in np.ndindex(*V.shape):
@@ -46,6 +46,7 @@ def test_the_gradient_of_the_trained_weights_is_that_of_finite_differences():
             V[place] = here
             grad[place] = (either[0] - either[1]) / (2 * STEP)
         assert 10 ** layers["log10_grad_weights"][k] == pytest.approx(np.linalg.norm(grad), rel=1e-7)
+        assert 10 ** layers["mean_abs_grad_weights"][k] == pytest.approx(np.abs(grad).mean(), rel=1e-7)
 
 
 @pytest.mark.parametrize("init", ["he_normal", "xavier_uniform", "orthogonal"])
