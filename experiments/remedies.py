@@ -38,6 +38,10 @@ def lost(results):
     yield from attenuations(results, at_most=-KEPT)
 
 
+def not_vanished(results):
+    yield from attenuations(results, at_least=-KEPT)
+
+
 def exploded(results):
     yield from attenuations(results, at_least=KEPT)
 
@@ -121,5 +125,37 @@ CLAIMS = (
         mean,
         as_predicted,
         scope=(ALONE, "normalisation in ('layer', 'rms')", "activation == 'sigmoid'", DEEP),
+    ),
+    Claim(
+        "lsuv_as_predicted",
+        "LSUV loses or amplifies a gradient as layer normalisation does, at about E phi'²/E phi² a layer.",
+        f"mean difference from theory, {UNIT}",
+        mean,
+        as_predicted,
+        scope=("init == 'lsuv'", DEEP),
+    ),
+    Claim(
+        "standardised_as_predicted",
+        "Standardised weights do so at about the predicted rates, alone and with layer normalisation.",
+        f"mean difference from theory, {UNIT}",
+        mean,
+        as_predicted,
+        scope=("weight_standardised", "normalisation in ('none', 'layer')", DEEP),
+    ),
+    Claim(
+        "standardised_weights_save_sigmoids",
+        "Layer normalisation with standardised weights lets no gradient of a sigmoid vanish.",
+        MEAN,
+        mean,
+        not_vanished,
+        scope=("weight_standardised", "normalisation == 'layer'", "activation == 'sigmoid'", DEEP),
+    ),
+    Claim(
+        "empty_branches_keep",
+        "A skip past a branch that starts at 0, as in ReZero and Fixup, keeps the gradient of every activation.",
+        MEAN,
+        mean,
+        kept,
+        scope=("residual == 'pre(alpha=0)'",),
     ),
 )

@@ -76,7 +76,8 @@ def settings(
     **data: object,
 ) -> Settings:
     of_data = DataSpec(batch=batch, **data)
-    return Settings(seed, of_data, cost, dtype, decades, record_layers, saturated_below, mean_abs_grad_weights)
+    means = mean_abs_grad_weights
+    return Settings(seed, of_data, cost, dtype, decades, record_layers, saturated_below, mean_abs_grad_weights=means)
 
 
 def run(specs: NetworkSpec | Sequence[NetworkSpec], replicates: int | range = 1, **options: object):

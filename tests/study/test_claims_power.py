@@ -318,6 +318,10 @@ PLANTED = {
         "batch_normalisation_amplifies": slope_off(-TWO_PERCENT),
         "layer_normalisation_cures_sigmoids": kept,
         "length_normalisation_loses_sigmoids": gain_off(2**0.5),  # a layer that feels the scale of its weights
+        "lsuv_as_predicted": gain_off(2**0.5),  # a start that is not scaled
+        "standardised_as_predicted": gain_off(2**0.5),  # sigma_w forgotten
+        "standardised_weights_save_sigmoids": slope_off(-0.41),  # a layer that feels the mean of its inputs
+        "empty_branches_keep": gain_off(2**0.5),  # branches that are not empty
     },
     "spread_over_draws": {
         "mean": residuals_of_a_slope_off,
