@@ -129,6 +129,10 @@ _BUILT_IN = {
     "accuracy_against_depth": Entry(
         "training", "Accuracy against depth: which depth still learns, at learning rates tuned for each draw."
     ),
+    "fall_and_escape": Entry(
+        "training",
+        "Fall and escape: the mean output of every hidden layer of sigmoid networks over the steps, depth by depth.",
+    ),
     "update_ratio": Entry(
         "training",
         "Update ratio: ‖ΔW‖/‖W‖ of every layer over the steps, and where the rounding of float32 ends it.",

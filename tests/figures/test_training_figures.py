@@ -56,6 +56,19 @@ def test_accuracy_is_that_of_the_rate_with_the_least_validation_cost(tables):
     assert row["median"].item() == pytest.approx(best.median())
 
 
+def test_fall_and_escape_shows_the_hidden_layers_of_what_saturates_at_0(tables):
+    layers, steps = tables
+    prepared = figures.figure("fall_and_escape").prepare(layers, steps)
+    assert prepared.activation == "sigmoid" and prepared.depths == [2, 4]
+    assert prepared.rows.groupby("depth")["layer"].max().to_dict() == {2: 1, 4: 3}
+    chosen = tuned(steps[(steps["activation"] == "sigmoid") & (steps["optimiser"] == "adam") & (steps["depth"] == 4)])
+    own = scheduled(layers[layers["run"].isin(chosen["run"]) & (layers["layer"] == 3)])["mean_outputs"]
+    row = prepared.rows.query("optimiser == 'adam' and depth == 4 and layer == 3 and step == 12")
+    assert row["mean_outputs"].item() == pytest.approx(own.median())
+    relu = steps[steps["activation"] == "relu"]
+    assert figures.applies("fall_and_escape", relu) == "no activation here saturates at an output of 0"
+
+
 def test_a_rate_at_an_end_of_its_axis_has_no_value(tables):
     """Of the rates, 0.001 is far too small for 12 steps; where the largest is best, a larger one may be better."""
     steps = tables[1][(tables[1]["optimiser"] == "adam") & (tables[1]["depth"] == 2)]

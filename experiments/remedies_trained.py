@@ -1,0 +1,101 @@
+"""Which remedies make deep networks learn, at learning rates tuned for each draw.
+
+A remedy that keeps a gradient at birth need not make its network learn, and what makes ReLU explode may free sigmoid.
+"""
+
+from harness.results.training.tuning import scheduled, tuned
+from harness.study.claims import Case, Claim, every
+from harness.study.selection import draw_groups
+
+SENTENCE = (
+    "Skips of alpha = 1/√depth make 32 layers of ReLU learn, and 16 of sigmoid; layer normalisation leaves sigmoid "
+    "where it was, and batch normalisation frees sigmoid but not ReLU."
+)
+FIGURES = ("update_ratio", "layers_over_steps")
+CI = ("replicates=4", "training.steps=150", "training.record.times=3")
+SWEEPS = {
+    "remedies_trained": (*CI, "training.learning_rate=[0.01, 0.1, 0.3, 1]"),
+    "remedies_trained_sigmoid": (*CI, "training.learning_rate=[0.1, 0.3, 3, 10]"),
+}
+
+LEARNS = 0.5  # of the test rows are right; guessing one class of ten is right for 0.1
+GROUPS = ("activation", "depth", "normalisation", "residual")
+
+
+def at_tuned_rates(results):
+    """Networks that learn: the accuracy of each draw, NaN where its best rate lies at an end of the axis."""
+    for where, _, rows in draw_groups(tuned(results.steps), *GROUPS):
+        note = f"{int(rows['at_end'].sum())} best rates at an end of the axis" if rows["at_end"].any() else ""
+        yield Case(where, rows["accuracy_test"].where(~rows["at_end"]), at_least=LEARNS, note=note)
+
+
+def at_any_rate(results):
+    """Networks that do not learn: the best accuracy of each draw over all rates."""
+    best = scheduled(results.steps).fillna({"accuracy_test": 0.0})  # diverged
+    best = best.astype({"network": str}).sort_values("accuracy_test").groupby("network").tail(1)
+    for where, _, rows in draw_groups(best, *GROUPS):
+        yield Case(where, rows["accuracy_test"], at_most=LEARNS)
+
+
+def learns(name, sentence, activation, *remedies, often_said=False):
+    """The claim that networks of an activation learn with each of these remedies."""
+    return Claim(
+        name,
+        sentence,
+        "accuracy of each draw on test rows, at its tuned rate",
+        every,
+        at_tuned_rates,
+        sweep=SWEEP_OF[activation],
+        scope=(f"activation == '{activation}'", *remedies),
+        often_said=often_said,
+    )
+
+
+def does_not(name, sentence, activation, *remedies):
+    """The claim that networks of an activation learn with none of these remedies, at no rate."""
+    return Claim(
+        name,
+        sentence,
+        "best accuracy of each draw on test rows, over all rates",
+        every,
+        at_any_rate,
+        sweep=SWEEP_OF[activation],
+        scope=(f"activation == '{activation}'", *remedies),
+    )
+
+
+SWEEP_OF = {"relu": "remedies_trained", "sigmoid": "remedies_trained_sigmoid"}
+SKIPS, ALONE = "residual == 'pre(depth_power=-0.5)'", "residual == 'none'"
+NORMALISED = "normalisation == '{}'".format
+CLAIMS = (
+    learns(
+        "skips_make_relu_learn", "With skips of alpha = 1/√depth 32 layers of ReLU learn.", "relu", SKIPS, "depth == 32"
+    ),
+    does_not("relu_alone", "Without, they do not.", "relu", ALONE, "depth == 32"),
+    learns(
+        "batch_normalisation_frees_relu",
+        "The story says that batch normalisation makes deep networks learn: 32 layers of ReLU, too.",
+        "relu",
+        NORMALISED("batch"),
+        "depth == 32",
+        often_said=True,
+    ),
+    learns(
+        "skips_make_sigmoid_learn", "With the same skips 16 layers of sigmoid learn.", "sigmoid", SKIPS, "depth == 16"
+    ),
+    does_not("sigmoid_alone", "Without, they do not.", "sigmoid", ALONE, "depth == 16"),
+    learns(
+        "batch_normalisation_frees_sigmoid",
+        "With batch normalisation they do.",
+        "sigmoid",
+        NORMALISED("batch"),
+        "depth == 16",
+    ),
+    does_not(
+        "layer_normalisation_leaves_sigmoid",
+        "With layer normalisation they do not.",
+        "sigmoid",
+        NORMALISED("layer"),
+        "depth == 16",
+    ),
+)
