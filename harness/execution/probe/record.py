@@ -124,7 +124,6 @@ class Recording:
     opaque: list[str] = field(default_factory=list)  # operations whose inside is not seen, each with its module
     frozen: tuple[str, ...] = ()  # parameters that ask for no gradient
     without_gradient: tuple[str, ...] = ()  # parameters that ask for one and got none
-    zero_parameters: tuple[str, ...] = ()  # weight matrices that are all zeros
     cost: float = nan
     has_graph: bool = True
     step: int = 0

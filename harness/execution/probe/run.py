@@ -14,7 +14,7 @@ from harness.execution.probe.hooks.modules import ModuleHooks
 from harness.execution.probe.hooks.tape import Guard, Tape
 from harness.execution.probe.hooks.trunk import mark_trunk
 from harness.execution.probe.record import ADAM_EPS, Recording, Size
-from harness.execution.probe.tensors import size_of
+from harness.execution.probe.tensors import dense, sampled, size_of
 
 Loss = Callable[..., Tensor]
 REENTRANT = "heckpoint"  # in the message with which reentrant checkpoints refuse torch.autograd.grad
@@ -117,12 +117,9 @@ def finished(tape: Tape, gradients: Mapping[str, tuple[Size, float] | None]) -> 
     """The recording of a tape, with the sizes of the gradients of parameters, and `share_under_eps`, in its rows."""
     recording = tape.recording
     recording.number()
-    named = dict(tape.model.named_parameters())
+    named = tape.named
     recording.frozen = tuple(name for name, p in named.items() if not p.requires_grad)
     recording.without_gradient = tuple(name for name, gradient in gradients.items() if gradient is None)
-    recording.zero_parameters = tuple(
-        name for name, p in named.items() if p.ndim > 1 and p.numel() and not bool(p.detach().any())
-    )
     for row in recording.rows:
         if (measured := gradients.get(row.param)) is not None:
             row.grad_weight, row.under_eps = measured
@@ -130,11 +127,10 @@ def finished(tape: Tape, gradients: Mapping[str, tuple[Size, float] | None]) -> 
 
 
 def share_under_eps(gradient: Tensor) -> float:
-    """Share of the entries other than zero whose magnitude is under Adam's default eps."""
-    values = gradient.detach().coalesce().values() if gradient.is_sparse else gradient.detach()
-    alive = int(torch.count_nonzero(values))
-    small = int(((values.abs() < ADAM_EPS) & (values != 0)).sum())
-    return small / alive if alive else 0.0
+    """Share of the entries other than zero whose magnitude is under Adam's default eps, from a sample of them."""
+    values = sampled(dense(gradient)).abs()
+    alive, large = int(torch.count_nonzero(values)), int(torch.count_nonzero(values >= ADAM_EPS))
+    return 1 - large / alive if alive else 0.0
 
 
 def _autocast(model: nn.Module, dtype: str | None) -> contextlib.AbstractContextManager:

@@ -1,26 +1,40 @@
 """Slopes of an activation over units and batch: from the function, or from the graph of a module's own activation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import torch
 from torch import Tensor
 
+from harness.base.arrays import Array
 from harness.execution.probe.record import Slopes
 
 SATURATED = 0.01  # of the largest slope, as in the column saturated_fraction
 GRID = torch.linspace(-12, 12, 2401, dtype=torch.float64)  # where the largest slope of a function is looked for
 
+_LARGEST: dict[Hashable, float] = {}  # slopes on the grid
+
 Function = Callable[[Tensor], Tensor]
 
 
-def slopes_of(function: Function, z: Tensor, axis: int, on_grid: bool = True) -> Slopes:
+def slopes_of(function: Function, z: Tensor, axis: int, known_as: Hashable | None) -> Slopes:
     """The slopes of an elementwise function at z. `axis` is that of the units.
 
-    `on_grid`: the largest slope is looked for on a grid, too; not for functions that have parameters of each unit.
+    The largest slope is looked for on a grid, once for every name in `known_as`. It is that at z where this is None,
+    which is for functions that have parameters of each unit.
     """
     slope = _derivative(function, z)
-    largest = _derivative(function, GRID.to(z.device)) if on_grid else slope
-    return _summary(slope, axis, float(largest.abs().max()))
+    if known_as is None:
+        return _summary(slope, axis, float(slope.abs().max()))
+    if known_as not in _LARGEST:
+        _LARGEST[known_as] = float(_derivative(function, GRID).abs().max())
+    return _summary(slope, axis, _LARGEST[known_as])
+
+
+def slopes_on_or_off(on: Tensor, axis: int) -> Slopes:
+    """The slopes of ReLU: 1 where `on`, and else 0."""
+    passing, samples = _passing(on, axis)
+    mean = float(passing.sum()) / on.numel()
+    return Slopes(mean, mean**0.5, *_dead_and_always_on(passing, samples), saturated=1 - mean)
 
 
 def slopes_of_graph(z: Tensor, result: Tensor, axis: int) -> Slopes | None:
@@ -48,20 +62,30 @@ def _derivative(function: Function, z: Tensor) -> Tensor:
     """The slopes of an elementwise function, from a graph whose saved tensors a checkpoint's hooks do not meet."""
     own_hooks = torch.autograd.graph.saved_tensors_hooks(torch.Tensor.detach, lambda saved: saved)
     with torch.enable_grad(), own_hooks:
-        z = z.detach().clone().requires_grad_()
+        z = z.detach().requires_grad_()
         result = function(z)
         return torch.autograd.grad(result, z, torch.ones_like(result))[0]
 
 
 def _summary(slope: Tensor, axis: int, largest: float) -> Slopes:
     slope = slope.detach()
-    others = [d for d in range(slope.ndim) if d != axis]
-    passing = torch.count_nonzero(slope, others) if others else (slope != 0).long()  # (units,)
-    samples = slope.numel() // max(slope.shape[axis], 1) if slope.ndim else 1
+    dead, always_on = _dead_and_always_on(*_passing(slope, axis))
     return Slopes(
         mean=float(slope.mean(dtype=torch.float64)),
         rms=float(torch.linalg.vector_norm(slope, dtype=torch.float64)) / slope.numel() ** 0.5,
-        dead=float((passing == 0).double().mean()),
-        always_on=float((passing == samples).double().mean()),
+        dead=dead,
+        always_on=always_on,
         saturated=int(torch.count_nonzero(slope.abs() < SATURATED * largest)) / slope.numel(),
     )
+
+
+def _passing(slope: Tensor, axis: int) -> tuple[Array, int]:
+    """How many slopes of each unit are not 0, (units,), and of how many."""
+    others = [d for d in range(slope.ndim) if d != axis]
+    passing = torch.count_nonzero(slope, others) if others else (slope != 0).long()
+    return passing.cpu().numpy(), slope.numel() // max(slope.shape[axis], 1) if slope.ndim else 1
+
+
+def _dead_and_always_on(passing: Array, samples: int) -> tuple[float, float]:
+    """The share of units without a slope other than 0, and that of units without one of 0."""
+    return float((passing == 0).mean()), float((passing == samples).mean())

@@ -37,10 +37,10 @@ class Step:
         self.gradients: dict[str, tuple[Size, float] | None] = {}
         self.handles = [
             p.register_hook(_parameter_hook(guard, self.gradients, name))
-            for name, p in model.named_parameters()
+            for name, p in self.tape.named.items()
             if p.requires_grad
         ]
-        self.gradients |= {name: None for name, p in model.named_parameters() if p.requires_grad}
+        self.gradients |= {name: None for name, p in self.tape.named.items() if p.requires_grad}
         self.stance: AbstractContextManager = eager()
 
     @property

@@ -17,6 +17,8 @@ from harness.study.probe.report import Report, tables_of
 if TYPE_CHECKING:
     import torch
 
+PENDING_ROWS = 2000  # of recordings, 3 kB each
+
 
 class watch:
     """Record every `every`-th forward pass of a model, with the backward pass that follows it.
@@ -43,6 +45,7 @@ class watch:
             raise ConfigError(f"every: {every!r} is not a number of steps; give 1 or more")
         self.name, self.every, self.out = name or type(getattr(model, "_orig_mod", model)).__name__, every, out
         self._watcher = Watcher(model, every, self._keep)
+        self._pending: list[Recording] = []  # not yet in tables: frames of many rows are made faster than many frames
         self._tables: list[tuple[pd.DataFrame, pd.DataFrame]] = []  # of each recorded step
         self._last: Recording | None = None
 
@@ -59,6 +62,7 @@ class watch:
     def report(self) -> Report:
         """The report on the steps so far; its findings are those of the last one."""
         notes = tuple(self._watcher.notes)
+        self._tabulate()
         if self._last is None:
             return Report(self.name, *tables_of(self.name, ()), (), notes)
         layers, networks = (
@@ -68,6 +72,14 @@ class watch:
         return Report(self.name, layers, networks, tuple(judge(self._last)), notes)
 
     def _keep(self, recording: Recording) -> None:
-        """Keep the tables of a step, and of the last one its counts of exponents, too."""
-        self._tables.append(tables_of(self.name, [recording]))
+        """Keep a step, and of the last one its counts of exponents, too."""
+        self._pending.append(recording)
         self._last = recording
+        if sum(len(one.rows) for one in self._pending) > PENDING_ROWS:
+            self._tabulate()
+
+    def _tabulate(self) -> None:
+        """Put the recordings that are not yet in tables into tables."""
+        if self._pending:
+            self._tables.append(tables_of(self.name, self._pending))
+            self._pending = []

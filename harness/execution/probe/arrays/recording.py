@@ -63,7 +63,6 @@ def recording_of(arrays: Mapping[str, Array], ops: Ops) -> Recording:
     layers = _signals(arrays, ops)
     rows = [row for signals in layers for row in _rows(signals)]
     recording = Recording(rows=rows, cost=ops.cost)
-    recording.zero_parameters = tuple(s.name("W") for s in layers if s.get("W") is not None and not s["W"].any())
     recording.number()
     return recording
 

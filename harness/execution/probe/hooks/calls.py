@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from harness.execution.probe.hooks.tape import Tape
-from harness.execution.probe.record import Cut, Row
-from harness.execution.probe.slopes import slopes_of, unit_axis
+from harness.execution.probe.record import Cut, Row, Slopes
+from harness.execution.probe.slopes import slopes_of, slopes_on_or_off, unit_axis
 from harness.execution.probe.tensors import add_outputs, size_of
 
 Finish = Callable[[Any], None]
@@ -61,7 +61,7 @@ def activation(tape: Tape, call: Call) -> Finish | None:
 
     def finish(result: Tensor) -> None:
         if before.numel():
-            row.slopes = slopes_of(_out_of_place(call), before, axis, on_grid=call.op != "prelu")
+            row.slopes = _slopes(call, before, axis)
         add_outputs(row, result)
         tape.units[result] = axis
         tape.on_result(result, row)
@@ -69,12 +69,15 @@ def activation(tape: Tape, call: Call) -> Finish | None:
     return finish
 
 
-def _out_of_place(call: Call) -> Callable[[Tensor], Tensor]:
-    """The function of a call, as one of its data alone that leaves them as they are."""
+def _slopes(call: Call, z: Tensor, axis: int) -> Slopes:
+    """The slopes of a call's function at z. It is called again as a function of its data alone, out of place."""
+    if call.op == "relu":
+        return slopes_on_or_off(z > 0, axis)
     rest = [value for value in call.args[1:] if not isinstance(value, bool)]
     options = {name: value for name, value in call.kwargs.items() if name not in ("input", "inplace")}
     plain: Callable = getattr(torch.nn.functional, call.op, getattr(torch, call.op, call.function))
-    return lambda z: plain(z, *rest, **options)
+    known_as = None if call.op == "prelu" else (call.op, *rest, *options.items())
+    return slopes_of(lambda z: plain(z, *rest, **options), z, axis, known_as)
 
 
 def weight(tape: Tape, call: Call, data_at: int = 0, weight_at: int = 1) -> Finish:
@@ -104,7 +107,7 @@ def _weight_row(tape: Tape, call: Call, x: Tensor, W: Tensor, fan_in: int, bias:
     row = tape.new_row(call.op, "weight")
     row.param, row.fan_in = tape.parameter_of(W), fan_in
     row.weight, row.argument = size_of(W), size_of(x)
-    row.sigma_w = float((fan_in * W.detach().double().square().mean()).sqrt())
+    row.sigma_w = 10**row.weight.norm * (fan_in / max(W.numel(), 1)) ** 0.5
     row.sigma_b = float(bias.detach().double().square().mean().sqrt()) if isinstance(bias, Tensor) else 0.0
     return row
 

@@ -13,7 +13,6 @@ from torch.overrides import TorchFunctionMode
 from harness.execution.probe.hooks.calls import HANDLERS, Call, Finish, passed_on
 from harness.execution.probe.hooks.tape import Tape
 
-ACCESS = ("__get__", "__set__")  # of attributes such as x.shape, x.T and x.data
 IN_PLACE_LAST = ("relu", "relu6", "elu", "silu", "selu", "mish", "hardswish", "celu", "leaky_relu", "hardtanh")
 
 

@@ -67,7 +67,8 @@ class Tape:
     insert_at: int | None = None  # where rows go while a block that was checkpointed runs again
 
     def __post_init__(self) -> None:
-        self.parameters = {id(p): name for name, p in self.model.named_parameters(remove_duplicate=True)}
+        self.named = dict(self.model.named_parameters())
+        self.parameters = {id(p): name for name, p in self.named.items()}
         self.made = WeakTensorKeyDictionary()  # tensors computed from parameters alone -> the parameter's name
         self.units = WeakTensorKeyDictionary()  # the axis of a tensor's units
         self.calls: defaultdict[tuple[str, str], int] = defaultdict(int)
