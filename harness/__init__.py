@@ -25,7 +25,7 @@ _FUNCTIONS = {
     "predict": "harness.interface.forecast",
     "probe": "harness.study.probe.probe",
     "probe_results": "harness.study.probe.folder",
-    "sweep": "harness.study.sweep",
+    "sweep": "harness.interface.notebook.sweeping",
     "watch": "harness.study.probe.watch",
 }
 _MODULES = {

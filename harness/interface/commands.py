@@ -32,8 +32,7 @@ EXIT_CODES = (
     "Exit codes: 0 done, 1 a run failed or was left unfinished, or a check fails, 2 a config, an option or a results "
     "folder cannot be used, 3 a comparison differs, or a claim or figure fails (diff, verify), or a probe finds "
     "what --fail-on names, 130 interrupted, 143, 129 and 131 ended by SIGTERM, SIGHUP and SIGQUIT (finished "
-    "blocks are kept). "
-    "A sweep exits with 0 whatever its verdicts are; use verify for an exit code that depends on claims."
+    "blocks are kept). A sweep exits with 0 whatever its verdicts are; verify's exit code depends on claims."
 )
 
 app = typer.Typer(

@@ -126,6 +126,7 @@ def watch(results: Watched) -> None:
     from harness.results.folder import is_locked
     from harness.study.results import load
 
+    opened(results)  # names the file that is run, once
     began, first, said = time.monotonic(), None, -1
     while True:
         running = is_locked(results)  # before the networks are counted: none is missed

@@ -196,7 +196,7 @@ class _Lines(AbstractContextManager):
         now = time.monotonic()
         if now - self.last_line >= 10:
             self.last_line = now
-            say_error(_progress_line(progress, now - self.started))
+            say_error(line_of(progress, now - self.started))
 
     def __exit__(self, *_: object) -> None:
         pass
@@ -235,14 +235,15 @@ class _Bar(AbstractContextManager):
         return self.report
 
     def report(self, progress: "Progress") -> None:
-        line = _progress_line(progress, time.monotonic() - self.started)
+        line = line_of(progress, time.monotonic() - self.started)
         self.bar.update(self.task, completed=progress.work, description=line)
 
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
 
 
-def _progress_line(progress: "Progress", seconds: float) -> str:
+def line_of(progress: "Progress", seconds: float) -> str:
+    """`44 of 704 networks, 3 a second, 4 min left`, after so many seconds."""
     text = f"{progress.networks:,} of {progress.total_networks:,} networks"
     if progress.failed:
         text += f", {progress.failed:,} blocks failed"

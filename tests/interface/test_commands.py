@@ -42,7 +42,7 @@ from harness.base.errors import ResultsError
 from harness.engine.measures import MEASURES
 from harness.execution.dispatch import Progress
 from harness.figures import FIGURES
-from harness.interface.terminal import _Lines, _progress_line
+from harness.interface.terminal import _Lines, line_of
 from harness.networks.activations import ACTIVATIONS
 from harness.networks.inits import INITS
 
@@ -607,7 +607,7 @@ def test_a_plain_line_comes_every_ten_seconds_and_none_before(monkeypatch, capsy
         "250 of 1,000 networks, 8 a second, 92 s left".replace("92 s", "2 min"),
     ]
     failing = Progress(networks=250, total_networks=1000, work=0.5, failed=1)
-    assert _progress_line(failing, 10) == "250 of 1,000 networks, 1 blocks failed, 25 a second, 10 s left"
+    assert line_of(failing, 10) == "250 of 1,000 networks, 1 blocks failed, 25 a second, 10 s left"
 
 
 @pytest.mark.slow
