@@ -139,7 +139,9 @@ def _unknown_key(loc: Path, mapping: dict) -> Problem:
     keys = _KEYS.get(level) or _parameters(level)
     path, key = (*actual(loc[:-1], mapping), loc[-1]), loc[-1]
     if (place := _elsewhere(key, level)) is not None:
-        return Problem(path, f"unknown key; did you mean {'.'.join(place)!r}?", at_key=True, reads=(place,))
+        top = f"{key} stands at the top level, beside network"
+        where = f"did you mean {'.'.join(place)!r}?" if len(place) > 1 else top
+        return Problem(path, f"unknown key; {where}", at_key=True, reads=(place,))
     meant = close_match(key, keys)
     advice = f"{level.strip('<>')} has no parameters" if keys == ("name",) else remedy(key, keys)
     reads = ((*path[:-1], meant),) if meant is not None and meant not in _at(mapping, path[:-1]) else ()
@@ -148,7 +150,7 @@ def _unknown_key(loc: Path, mapping: dict) -> Problem:
 
 def _elsewhere(key: object, level: str) -> tuple[str, ...] | None:
     """The place of a key that was written at another level: `depth` is `network.depth`."""
-    if level not in ("", "network", "data", "cases"):
+    if level not in ("", "network", "data", "cases", "training"):
         return None
     places = [(other, key) if other else (key,) for other in ("", "network", "data") if key in _KEYS[other]]
     return places[0] if len(places) == 1 else None

@@ -82,6 +82,7 @@ def test_recorded_steps():
         ),
         (dict(optimiser={"name": "sgd", "decay": 1}), "training.optimiser.decay: unknown key; sgd has no parameters"),
         (dict(learning_rates=1), "training.learning_rates: unknown key; did you mean 'learning_rate'?"),
+        (dict(cost="squared"), "training.cost: unknown key; cost stands at the top level, beside network"),
         (dict(learning_rate=[0.1, 0.1]), "training.learning_rate[1]: 0.1 comes twice in this axis; remove one"),
         (dict(clip=-1), "training.clip: -1 is not a clip; use a finite number above 0"),
         (dict(batch=101), "training.batch: 101 is more than the 100 rows that train; use 100 or less"),
