@@ -1,5 +1,6 @@
 """What surrounds a sweep and must not decide about it: files, settings, names. docs/reliability.md has the table."""
 
+import json
 import os
 import resource
 import shutil
@@ -141,8 +142,29 @@ def test_a_figure_that_cannot_be_written_is_named_and_the_others_are_drawn(tmp_p
 
 # Python without docstrings --------------------------------------------------------------------------------------------
 
-COMMANDS = ("sweep", "verify", "diff", "measure")
 QUESTION = 'SENTENCE = "ReLU loses less than sigmoid."\nFIGURES = ()\n'
+ASKED = (
+    ("--help",),
+    *((name, "--help") for name in ("sweep", "verify", "diff", "measure")),
+    ("schema",),
+    ("new", "another"),
+    ("list",),
+    ("list", "--json"),
+    ("sweep", "configs/mine.yaml", "--out", "q"),
+    ("show", "q"),
+)
+
+
+def answers(folder: Path, **changes: str) -> tuple[list, dict[str, bytes]]:
+    """What a process that imports everything once answers to ASKED in a folder with one question, and the files."""
+    for name, text in (("configs", TINY.replace("figures: []", "experiment: mine")), ("experiments", QUESTION)):
+        (folder / name).mkdir(parents=True)
+        (folder / name / ("mine.yaml" if name == "configs" else "mine.py")).write_text(text)
+    lines = "\n".join(json.dumps([command, str(folder), {}]) for command in ASKED)
+    command = [sys.executable, ROOT / "tests/forked.py"]
+    done = subprocess.run(command, env=environment(**changes), input=lines, text=True, capture_output=True, check=True)
+    said = done.stdout.replace(str(folder), "HERE").splitlines()
+    return [json.loads(line) for line in said], {n: c for n, c in contents(folder).items() if not n.startswith("q/")}
 
 
 @pytest.mark.slow
@@ -150,16 +172,11 @@ QUESTION = 'SENTENCE = "ReLU loses less than sigmoid."\nFIGURES = ()\n'
 def test_python_without_docstrings_says_and_computes_the_same(tmp_path, plain, level):
     good(run("sweep", plain / "four.yaml", "--out", "r", "--workers", 2, cwd=tmp_path, PYTHONOPTIMIZE=level))
     assert contents(tmp_path / "r") == contents(plain / "four")
-    for folder in ("configs", "experiments"):
-        (tmp_path / folder).mkdir()
-    (tmp_path / "configs/mine.yaml").write_text(TINY.replace("figures: []", "experiment: mine"))
-    (tmp_path / "experiments/mine.py").write_text(QUESTION)
-    helps = [(name, "--help") for name in COMMANDS]
-    for command in (("list",), ("--help",), *helps, ("sweep", "configs/mine.yaml", "--out", "q")):
-        with_docstrings = run(*command, cwd=tmp_path)
-        assert with_docstrings.returncode == 0, with_docstrings.stderr
-        without = run(*command, cwd=tmp_path, PYTHONOPTIMIZE=level)
-        assert (without.returncode, without.stdout) == (0, with_docstrings.stdout), command
+    (said, written), (usual, expected) = answers(tmp_path / "a", PYTHONOPTIMIZE=level), answers(tmp_path / "b")
+    assert [code for code, *_ in usual] == [0] * len(ASKED)
+    for command, one, other in zip(ASKED, said, usual, strict=True):
+        assert one == other, command
+    assert written == expected and "experiments/another.py" in written
 
 
 # Names and kinds of files ---------------------------------------------------------------------------------------------

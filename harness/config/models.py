@@ -1,4 +1,7 @@
-"""The config as pydantic models; each field describes its key."""
+"""The config as pydantic models; each field describes its key.
+
+The schema shows the descriptions of the models. They are assigned, because Python drops docstrings under -OO.
+"""
 
 import re
 from collections.abc import Callable, Mapping
@@ -70,7 +73,7 @@ _SHA256 = _pattern("[0-9a-f]{64}", "a SHA-256", "use 64 hexadecimal digits, or r
 
 
 class NetworkAxes(Strict):
-    """Axes of networks: each key is a value, a list of values, or a range where it is a number."""
+    __doc__ = "Axes of networks: each key is a value, a list of values, or a range where it is a number."
 
     def given(self) -> dict[str, tuple]:
         """The axes that were given, in the order of their product."""
@@ -97,7 +100,7 @@ DEFAULT_AXES = {coordinate.name: _default_axis(coordinate) for coordinate in COO
 
 
 class Data(Strict):
-    """Inputs and targets; all networks of a replicate see the same."""
+    __doc__ = "Inputs and targets; all networks of a replicate see the same."
 
     inputs: Annotated[str, BeforeValidator(_inputs)] = Field(
         "gaussian",
@@ -123,7 +126,7 @@ class Data(Strict):
 
 
 class Thresholds(Strict):
-    """Thresholds of the regimes vanishing and exploding, and of saturated units."""
+    __doc__ = "Thresholds of the regimes vanishing and exploding, and of saturated units."
 
     decades: Annotated[float, Accepts(number("a number of decades", above=0))] = Field(
         3.0,
@@ -183,7 +186,7 @@ _RECORD_LAYERS: Type = Annotated[
 
 
 class Sweep(Strict):
-    """A validated sweep. Two are equal when their keys have the same values, wherever their files are."""
+    __doc__ = "A validated sweep. Two are equal when their keys have the same values, wherever their files are."
 
     name: Annotated[str, Accepts(_FOLDER_NAME)] = Field(
         description="Name of the folder under results/ that the sweep writes; default: the file's name without .yaml."

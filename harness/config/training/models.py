@@ -1,4 +1,4 @@
-"""The block `training:` of a config as pydantic models; each field describes its key."""
+"""The block `training:` of a config as pydantic models; each field describes its key, and `__doc__` the model."""
 
 from typing import Annotated, Any
 
@@ -31,7 +31,7 @@ _REACHED: Type = Annotated[tuple[Annotated[float, Accepts(number("a cost", above
 
 
 class Split(Strict):
-    """How many rows train, validate and test; the same rows for all networks of a replicate."""
+    __doc__ = "How many rows train, validate and test; the same rows for all networks of a replicate."
 
     train: Annotated[int, Accepts(whole("a number of rows"))] = Field(1000, description="Rows that train.")
     validation: Annotated[int, Accepts(whole("a number of rows"))] = Field(297, description="Rows that validate.")
@@ -41,7 +41,7 @@ class Split(Strict):
 
 
 class Record(Strict):
-    """At which steps networks are recorded."""
+    __doc__ = "At which steps networks are recorded."
 
     times: Annotated[int, Accepts(whole("a number of times", at_least=2))] = Field(
         12, description="How many steps are recorded, the start and the last among them."
@@ -52,7 +52,7 @@ class Record(Strict):
 
 
 class Training(Strict):
-    """How every network is trained: by each recipe in the product of optimiser, learning_rate, clip and batch."""
+    __doc__ = "How every network is trained: by each recipe in the product of optimiser, learning_rate, clip and batch."
 
     optimiser: Annotated[tuple, Accepts(_OPTIMISERS)] = Field(
         ("sgd",), validate_default=True, description="Optimiser: a name, or a name with parameters; an axis."
