@@ -67,7 +67,7 @@ def test_opening_figure_says_what_it_shows():
 def test_panels_that_differ_late_in_their_names_are_told_apart():
     inits = [f"normal(sigma_w={number})_of_one_family" for number in range(10**8, 10**8 + 6)]
     figure = drawn("attenuation_against_depth", sweep(inits=inits, depths=(2, 4)))
-    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    titles = [title for axes in figure.axes if (title := axes.get_title(loc="left"))]
     assert [title.replace("\n", "") for title in titles] == inits
     assert all(len(line) <= 96 // 3 for title in titles for line in title.split("\n"))
 
@@ -77,6 +77,48 @@ def test_where_only_one_depth_has_rows_nothing_is_drawn_against_depth():
     layers, networks = sweep(depths=(1, 2, 6))
     figure = drawn("dead_units", (layers[layers["layer"].isin([2, 5]) & (layers["depth"] == 6)], networks))
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["he_normal: depth 6"]
+
+
+def test_settings_with_the_same_silent_units_share_a_row():
+    """ReLU's silent units do not depend on the scale of the weights, those of a sigmoid that saturates do."""
+    layers, networks = sweep(("relu",), scales=(1.0, 2.0), depths=(2, 4))
+    first = layers[layers["weight_scale"] == 1.0]
+    layers.loc[layers["weight_scale"] == 2.0, "dead_fraction"] = first["dead_fraction"].to_numpy()
+    figure = drawn("dead_units", (layers, networks))
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["weight scale 1, weight scale 2: depth 4", "weight scale 1, weight scale 2: all depths"]
+    both = drawn("dead_units", sweep(("relu", "sigmoid"), scales=(1.0, 200.0), depths=(2, 4)))
+    assert [axes.get_title(loc="left").partition(":")[0] for axes in both.axes[::2]] == [
+        "weight scale 1",
+        "weight scale 200",
+    ]
+
+
+def test_of_a_relu_no_saturated_units_are_drawn():
+    """They are those that are off: half of them, at any depth. A sigmoid's are drawn."""
+    assert "saturated (thin" not in words(drawn("dead_units", sweep(("relu",), depths=(2, 4))))
+    said = words(drawn("dead_units", sweep(("relu", "sigmoid"), scales=(200.0,), depths=(2, 4))))
+    assert "saturated (thin" in said and "not drawn for relu" in said
+
+
+def test_silent_units_are_averaged_over_the_draws_that_live():
+    layers, networks = sweep(("relu",), replicates=8, depths=(2, 5))
+    layers, networks = kill(layers, networks, networks.index[networks["depth"] == 5][:2])
+    layers = layers.assign(output_cosine=0.5)
+    prepared = figures.figure("silent_units").prepare(layers, networks.assign(batch=4))
+    living = networks.loc[(networks["depth"] == 5) & networks["dead_from_layer"].isna(), "network"]
+    own = layers[layers["network"].isin(living) & (layers["layer"] < 5)].groupby("layer")["dead_fraction"]
+    rows = prepared.rows.set_index("layer")
+    assert list(rows["draws"]) == [6] * 4 and list(rows["mean"]) == pytest.approx(list(own.mean()))
+    assert list(rows["high"] - rows["mean"]) == pytest.approx(list(2 * own.std() / 6**0.5))
+
+
+def test_the_ledger_says_what_the_slopes_take_and_over_how_many_layers():
+    module = figures.figure("step_against_sigmoid")
+    prepared = module.prepare(*sweep(depths=(4, 8)))
+    own = prepared.totals.set_index("activation")["activation_part"]
+    said = module.finding(prepared)
+    assert said == f"Over 8 layers Step takes {-own['relu']:.2g} decades, y(1−y) takes {-own['sigmoid']:.2g} decades"
 
 
 def test_one_replicate_has_no_band_and_says_so():
@@ -127,6 +169,10 @@ def test_theory_is_dashed_beside_the_attenuation():
         pytest.approx([-0.5 + sign * 0.06745, 3 * (-0.5 + sign * 0.06745)]) for sign in (0, -1, 1)
     ]
     assert "theory, and the middle half it predicts" in words(figure) and "cost: linear, batch: 1" in words(figure)
+    medians = networks.groupby("depth")["log10_gradient_gain"].median()[[2, 4]]
+    less, low, high = (line.get_ydata() for line in figure.axes[1].lines[1:])  # after the line of 0
+    assert list(less) == pytest.approx(list(medians - [-0.5, -1.5]))
+    assert [list(low), list(high)] == [pytest.approx([sign * 0.06745, sign * 3 * 0.06745]) for sign in (-1, 1)]
     networks["predicted_slope_per_layer"] = np.nan
     assert "heory" not in words(drawn("attenuation_against_depth", (layers, networks)))
 

@@ -1,5 +1,6 @@
 """The attenuation against depth: a panel per setting, with a line per activation and rings where formats read zero."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from harness.figures.kit.page import (
     grid_shape,
     keep_panels,
     label_edges,
+    log_depths,
     new_page,
     panel_title,
     plain_ticks,
@@ -29,6 +31,7 @@ from harness.figures.kit.style import GREY, INK, THEORY, looks, mix
 
 HEADING = Heading("How much of the gradient is left at the first layer")
 MOST_PANELS = 9
+STRIP = 1.2  # height of a strip of residuals, in inches
 MIDDLE_HALF = 0.6745  # standard deviations from the mean of a normal law to its quartiles
 FORMATS = {"float32": ("s", 10), "float64": ("o", 14)}  # marker and size: rings around the median
 
@@ -97,12 +100,16 @@ def finding(prepared: Prepared) -> str:
 
 
 def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
-    """Draw a panel per setting with a line per activation."""
+    """Draw a panel per setting with a line per activation; where there is theory, below it what theory misses."""
     count = len(prepared.panels.labels)
     rows, columns = grid_shape(count)
-    grid = Grid(rows, columns, height=3.6 if rows == 1 else 2.8)
+    height, strips = 3.6 if rows == 1 else 2.8, bool(prepared.rows["theory"].notna().any())
+    grid = Grid(rows, columns, height)
+    if strips:  # below each row of panels one of residuals
+        grid = Grid(2 * rows, columns, (height + STRIP) / 2, None, [height, STRIP] * rows, False, "row")
     figure, axes = new_page(heading, grid, _caption(prepared), _legend(prepared))
-    flat = keep_panels(axes, count)
+    above = axes[::2] if strips else axes
+    flat = keep_panels(above, count)
     for panel, (setting, label) in zip(flat, prepared.panels.labels.items(), strict=True):
         networks = prepared.networks[prepared.networks["setting"] == setting]
         missing = text.dead_and_unknown(networks, name_activation=len(prepared.activations) > 1)
@@ -112,8 +119,42 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
         plain_ticks(panel.yaxis)
     for panel, setting in zip(flat, prepared.panels.labels, strict=True):
         _zero_marks(panel, prepared, setting)
-    label_edges(axes, count, "depth (layers)", "attenuation (decades)")
+    _same_scales(flat)
+    label_edges(above, count, "" if strips else "depth (layers)", "attenuation (decades)")
+    if strips:
+        _residuals(axes[1::2], prepared)
     return figure
+
+
+def _same_scales(panels: Sequence[Axes]) -> None:
+    limits = np.array([(panel.get_xlim(), panel.get_ylim()) for panel in panels])  # (panels, x and y, low and high)
+    for panel in panels:
+        panel.set_xlim(limits[:, 0, 0].min(), limits[:, 0, 1].max())
+        panel.set_ylim(limits[:, 1, 0].min(), limits[:, 1, 1].max())
+
+
+def _residuals(axes: np.ndarray, prepared: Prepared) -> None:
+    """What theory misses in each panel, on depths that are evenly spaced where they grow by factors."""
+    count = len(prepared.panels.labels)
+    strips = keep_panels(axes, count)
+    for strip, setting in zip(strips, prepared.panels.labels, strict=True):
+        _residual_lines(strip, prepared.rows[prepared.rows["setting"] == setting], prepared.activations)
+        log_depths(strip, sorted(prepared.rows["depth"].unique()))
+        plain_ticks(strip.yaxis, 3)
+    _same_scales(strips)
+    label_edges(axes, count, "depth (layers)", "measured −\ntheory")
+
+
+def _residual_lines(axes: Axes, rows: pd.DataFrame, names: tuple[str, ...]) -> None:
+    zero_line(axes)
+    for name, look in looks(names).items():
+        own = rows[(rows["activation"] == name) & np.isfinite(rows["median"]) & rows["theory"].notna()]
+        less = own.assign(**{column: own[column] - own["theory"] for column in ("low", "median", "high")})
+        axes.plot(less["depth"], less["median"], color=look.colour, linestyle=look.line, marker=look.marker, ms=3)
+        band(axes, "depth", less, look.colour)
+        for column in ("theory_low", "theory_high"):
+            half = own[column] - own["theory"]
+            axes.plot(own["depth"], half, color=mix(look.colour, INK, 0.6), linestyle=THEORY, linewidth=0.6)
 
 
 def _lines(axes: Axes, rows: pd.DataFrame, names: tuple[str, ...]) -> None:
@@ -242,7 +283,8 @@ def _caption(prepared: Prepared) -> str:
         else ""
     )
     theory = (
-        "Theory is for one sample and a start that is independent of the weights (cost: linear, batch: 1)"
+        "Theory is for one sample and a start that is independent of the weights (cost: linear, batch: 1); below, what "
+        "is measured less theory, in decades"
         if prepared.rows["theory"].notna().any()
         else ""
     )

@@ -4,7 +4,7 @@ Rows are stored network by network and are needed layer by layer. Where they do 
 sorted into a temporary file that holds a range of layers in each of its sections. Every row is written and read once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -18,6 +18,7 @@ from harness.base.errors import HarnessError
 from harness.figures.kit.quartiles import quartiles
 from harness.results.rows import Batch, Layers, Rows, batches, take
 
+Summary = Callable[[pd.DataFrame, Sequence[str], str], pd.DataFrame]  # such as `quartiles`
 MOST_ROWS = 2**20  # in memory at once: about a tenth of a gigabyte
 
 
@@ -31,11 +32,16 @@ def joined_layers(
 
 
 def layer_quartiles(
-    layers: Layers, networks: pd.DataFrame, columns: Sequence[str], depths: Sequence[int], by: Sequence[str]
+    layers: Layers,
+    networks: pd.DataFrame,
+    columns: Sequence[str],
+    depths: Sequence[int],
+    by: Sequence[str],
+    summarise: Summary = quartiles,
 ) -> pd.DataFrame:
-    """Median and quartiles of each column at each layer of each group of networks.
+    """Median and quartiles, or another summary, of each column at each layer of each group of networks.
 
-    `by` are columns of `networks`; the last is `layer`. Returns the columns `by`, those of `quartiles`, and `measure`,
+    `by` are columns of `networks`; the last is `layer`. Returns the columns `by`, those of the summary, and `measure`,
     the name of the column that a row describes.
     """
     networks = networks[networks["depth"].isin(depths)]
@@ -45,7 +51,7 @@ def layer_quartiles(
     measures: dict[str, list[pd.DataFrame]] = {column: [] for column in columns}
     for chunk in chunks(layers, networks, first_row, columns, depths):
         for column in columns:
-            measures[column].append(quartiles(chunk, ["row"], column).assign(measure=column))
+            measures[column].append(summarise(chunk, ["row"], column).assign(measure=column))
     rows = pd.concat([pd.concat(frames).sort_values("row") for frames in measures.values()], ignore_index=True)
     row = rows.pop("row").to_numpy()
     coordinates = cells.take(row // layer_count).reset_index(drop=True).assign(layer=row % layer_count)

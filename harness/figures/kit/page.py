@@ -249,6 +249,17 @@ def layer_axis(axes: Axes, depth: int) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(_plain))
 
 
+def log_depths(axes: Axes, depths: Sequence[int]) -> None:
+    """Make x the depths, on a logarithmic axis where they span more than a factor of ten."""
+    if depths[-1] > 10 * depths[0]:
+        axes.set_xscale("log", base=2)
+        shown = depths[:: max(1, -(-len(depths) // 7))]
+        axes.set_xticks(shown, [f"{depth}" for depth in shown])
+        axes.set_xticks([], minor=True)
+    else:
+        plain_ticks(axes.xaxis, 5, whole=True)
+
+
 def separated(places: Sequence[float], gap: float, low: float = -np.inf, high: float = np.inf) -> list[float]:
     """Places moved as little as possible so that they are a gap apart and within [low, high]; their order is kept."""
     order, steps = np.argsort(places, kind="stable"), gap * np.arange(len(places))

@@ -1,4 +1,4 @@
-"""Median and quartiles over replicates: frame in, frame out.
+"""Median and quartiles, or means, over replicates: frame in, frame out.
 
 −∞ is a value, below every number (the logarithm of a dead network's gradient); NaN is not known. Both are counted.
 """
@@ -28,6 +28,18 @@ def quartiles(frame: pd.DataFrame, by: Sequence[str], column: str) -> pd.DataFra
     result["dead"] = np.bincount(codes, weights=frame[column] == -np.inf, minlength=len(draws)).astype(int)
     known = draws - result["unknown"].to_numpy()
     return result.assign(**{name: _quantile(values, starts, known, share) for name, share in SHARES.items()})
+
+
+def means(frame: pd.DataFrame, by: Sequence[str], column: str) -> pd.DataFrame:
+    """Mean of a column in each group, of the known values: one row a group, sorted by group.
+
+    Returns the columns `by`; draws and unknown (NaN), counts; mean, and low and high, two standard errors beside it.
+    """
+    groups = frame.groupby(list(by), observed=True, sort=True)[column]
+    found = groups.agg(draws="size", known="count", mean="mean", error="sem").reset_index()
+    found["unknown"] = found["draws"] - found.pop("known")
+    error = 2 * found.pop("error")
+    return found.assign(low=found["mean"] - error, high=found["mean"] + error)
 
 
 def _quantile(values: Array, starts: Array, known: Array, share: float) -> Array:

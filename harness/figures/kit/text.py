@@ -93,6 +93,14 @@ def change(name: str, medians: pd.Series) -> str:
     return f"{label} changes by {number(low, '+.2g')} to {number(high, '+.2g')} decades{dead}"
 
 
+def taken(decades: pd.Series) -> str:
+    """`takes 9.6 to 41 decades`, from changes of log10, which are negative; `gives` where all are positive."""
+    low, high = float(decades.min()), float(decades.max())
+    if high <= 0:
+        return f"takes {_span(-high, -low)} decades"
+    return f"gives {_span(low, high)} decades" if low > 0 else f"changes it by {_span(low, high)} decades"
+
+
 def _span(low: float, high: float) -> str:
     """`4 to 158`, or one number where both read the same."""
     texts = [f"{value:.2g}" if value < 10 else f"{value:.0f}" for value in (low, high)]

@@ -23,7 +23,17 @@ from harness.figures.kit.page import (
     zero_line,
 )
 from harness.figures.kit.style import GREY, INK, WEIGHTS, Look, looks, mix
-from harness.figures.ledger.sums import COUNTED, SLOPES, Prepared, bound_words, gaps, ledger_numbers, slope_name, which
+from harness.figures.ledger.sums import (
+    COUNTED,
+    MOST_ACTIVATIONS,
+    SLOPES,
+    Prepared,
+    bound_words,
+    gaps,
+    ledger_numbers,
+    slope_name,
+    which,
+)
 
 DOTS = (0, (1, 1.5))  # line style of a bound
 
@@ -35,7 +45,7 @@ def draw(prepared: Prepared, heading: Heading) -> Figure:
         len(labels),
         1 + len(names),
         height=2.9 if len(labels) < 3 else 2.5,
-        widths=[1.25, *[1] * len(names)],
+        widths=[1.25 if len(names) < MOST_ACTIVATIONS else 1.9, *[1] * len(names)],
         sharex=True,
         sharey=False,
     )

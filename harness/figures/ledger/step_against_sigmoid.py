@@ -2,23 +2,40 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from harness.figures.kit import text
 from harness.figures.kit.page import Heading
 from harness.figures.ledger import as_bars, as_lines
-from harness.figures.ledger.sums import Prepared, prepare
+from harness.figures.ledger.sums import Prepared, prepare, slope_name
 
 HEADING = Heading("Step against y(1−y): who takes how much of the gradient")
 OTHER_TITLE = "Slopes and weights: who takes how much of the gradient"
 
+MOST_NAMED = 3  # activations in the title
+
 EVERY_LAYER = True
 
-__all__ = ["EVERY_LAYER", "HEADING", "applies", "draw", "prepare"]
+__all__ = ["EVERY_LAYER", "HEADING", "applies", "draw", "finding", "prepare"]
 
 
 def applies(networks: pd.DataFrame) -> str | None:
     return None if networks["depth"].max() > 1 else "no network has two layers: there is nothing between first and last"
+
+
+def finding(prepared: Prepared) -> str:
+    """`Over 64 layers Step takes 9.6 to 9.7 decades, y(1−y) takes 40 to 41`: the activations' parts, all settings."""
+    parts = [_taken(name, prepared.totals) for name in prepared.activations[:MOST_NAMED]]
+    return f"Over {prepared.depth} layers {', '.join(filter(None, parts))}" if any(parts) else ""
+
+
+def _taken(name: str, totals: pd.DataFrame) -> str:
+    """`Step takes 9.6 decades`; empty where no draw that it could be read from lives."""
+    own = totals.loc[totals["activation"] == name, "activation_part"]
+    own = own[np.isfinite(own)]
+    return f"{slope_name(name)} {text.taken(own)}" if len(own) else ""
 
 
 def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:

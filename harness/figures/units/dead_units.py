@@ -1,6 +1,7 @@
 """The shares of silent and of saturated units and of dead networks, against layer and against depth."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -21,9 +22,9 @@ from harness.figures.kit.page import (
     keep_panels,
     label_edges,
     layer_axis,
+    log_depths,
     new_page,
     panel_title,
-    plain_ticks,
     write_in_empty_panel,
 )
 from harness.figures.kit.quartiles import quartiles
@@ -49,7 +50,8 @@ class Prepared:
     by_layer: setting, activation, layer, measure, draws, …, low, median, high, of the networks of that depth.
     by_depth: setting, activation, depth, measure, draws, …, low, median, high, of the mean over the hidden layers.
     dead: setting, activation, depth, draws, share: how many networks are dead as a whole.
-    largest: activation -> the largest share of each measure in any layer of any draw.
+    largest: activation -> the largest share of each measure in any layer of any draw; NaN for what is not drawn.
+    panels: settings with the same numbers share one.
     """
 
     depth: int  # the deepest that is READABLE
@@ -79,6 +81,15 @@ def _never_silent(label: str) -> bool:
     return activation.homogeneous and bool((slopes >= SATURATED * activation.slope_bound).all())
 
 
+def _is_off(label: str) -> bool:
+    """Whether a saturated unit of an activation is just off, as that of a ReLU, whose slope is 0 or the largest."""
+    try:
+        activation = activation_labelled(label)
+    except (KeyError, TypeError, ValueError):
+        return False
+    return activation.homogeneous and not _never_silent(label)
+
+
 def prepare(layers: pd.DataFrame, networks: pd.DataFrame) -> Prepared:
     """Medians and quartiles over replicates: at each layer of one depth, and of the mean over layers at every depth."""
     chosen = select(networks, MOST_ROWS if networks["depth"].nunique() > 1 else MOST_PANELS)
@@ -93,9 +104,33 @@ def prepare(layers: pd.DataFrame, networks: pd.DataFrame) -> Prepared:
     read = networks[networks["depth"] == depth]
     by_layer = layer_quartiles(layers, read, MEASURES, [depth], ["setting", "activation", "layer"])
     largest = largest.groupby("activation", observed=False)[list(MEASURES)].max()
+    largest.loc[[name for name in largest.index if _is_off(str(name))], "saturated_fraction"] = np.nan
     by_depth = _quartiles(means, cells)
-    shown = chosen.panels, chosen.activations, chosen.notes
-    return Prepared(depth, by_layer, by_depth, dead, largest, networks, *shown)
+    drawn = [_drawn(rows, largest) for rows in (by_layer, by_depth)]
+    panels = _without_copies(chosen.panels, (*drawn, dead[dead["share"] > 0]))
+    return Prepared(depth, by_layer, by_depth, dead, largest, networks, panels, chosen.activations, chosen.notes)
+
+
+def _drawn(rows: pd.DataFrame, largest: pd.DataFrame) -> pd.DataFrame:
+    """The rows of those shares that are drawn."""
+    pairs = zip(rows["activation"], rows["measure"], strict=True)
+    return rows[[_seen(largest, str(name), measure) for name, measure in pairs]]
+
+
+def _without_copies(panels: Panels, tables: Sequence[pd.DataFrame]) -> Panels:
+    """One panel for settings whose numbers are all the same, as those of inits that only scale a ReLU network."""
+    alike: dict[bytes, list[int]] = {}
+    for setting in panels.labels:
+        own = [table[table["setting"] == setting].drop(columns="setting") for table in tables]
+        drawn = b"".join(table.to_csv(index=False).encode() for table in own)
+        alike.setdefault(drawn, []).append(setting)
+    labels = {group[0]: _joined([panels.labels[setting] for setting in group]) for group in alike.values()}
+    return replace(panels, labels=labels)
+
+
+def _joined(labels: Sequence[str]) -> str:
+    """`he_normal, xavier_normal`, or the first and the number of others."""
+    return ", ".join(labels) if len(labels) < 3 else f"{labels[0]} and {len(labels) - 1} others alike"
 
 
 def _quartiles(values: pd.DataFrame, by: list[str]) -> pd.DataFrame:
@@ -122,7 +157,7 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
         panel_title(panel, f"{label}: all depths")
         _shares(panel, prepared, prepared.by_depth[prepared.by_depth["setting"] == setting], "depth")
         _dead_networks(panel, prepared, prepared.dead[prepared.dead["setting"] == setting])
-        _depth_axis(panel, depths)
+        log_depths(panel, depths)
     label_edges(axes, 2 * len(labels) if both else len(labels), LAYER_AXIS, "share of units")
     if both:
         axes[-1, 1].set_xlabel("depth (layers)")
@@ -132,7 +167,7 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
 def _shares(axes: Axes, prepared: Prepared, rows: pd.DataFrame, x: str) -> None:
     for name, look in looks(prepared.activations).items():
         for measure in MEASURES:
-            if _seen(prepared, name, measure):
+            if _seen(prepared.largest, name, measure):
                 _line(axes, rows[(rows["activation"] == name) & (rows["measure"] == measure)], x, look, measure)
     if not axes.lines:
         write_in_empty_panel(
@@ -143,9 +178,9 @@ def _shares(axes: Axes, prepared: Prepared, rows: pd.DataFrame, x: str) -> None:
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
 
 
-def _seen(prepared: Prepared, name: str, measure: str) -> bool:
+def _seen(largest: pd.DataFrame, name: str, measure: str) -> bool:
     """Whether an activation has silent or saturated units anywhere; the caption names the activations without them."""
-    return bool(prepared.largest.loc[name, measure] > (0 if measure == "dead_fraction" else FEW))
+    return bool(largest.loc[name, measure] > (0 if measure == "dead_fraction" else FEW))
 
 
 def _line(axes: Axes, rows: pd.DataFrame, x: str, look: Look, measure: str) -> None:
@@ -175,24 +210,14 @@ def _dead_networks(axes: Axes, prepared: Prepared, rows: pd.DataFrame) -> None:
             line.set(marker=look.marker, markersize=6, markerfacecolor=RED, clip_on=False)
 
 
-def _depth_axis(axes: Axes, depths: list[int]) -> None:
-    """Make the axis logarithmic where depths span more than a factor of ten."""
-    if depths[-1] > 10 * depths[0]:
-        axes.set_xscale("log", base=2)
-        shown = depths[:: max(1, -(-len(depths) // 7))]
-        axes.set_xticks(shown, [f"{depth}" for depth in shown])
-        axes.set_xticks([], minor=True)
-    else:
-        plain_ticks(axes.xaxis, 5, whole=True)
-
-
 def _legend(prepared: Prepared) -> list:
-    drawn = [name for name in prepared.activations if any(_seen(prepared, name, measure) for measure in MEASURES)]
-    thin = Line2D([], [], color=GREY, linewidth=1.1, marker="o", markerfacecolor="white", markersize=4.5)
-    kinds = [
-        (Line2D([], [], color=GREY, linewidth=2.2, marker="o"), "silent units (wide, filled)"),
-        (thin, "saturated (thin, hollow)"),
+    drawn = [
+        name for name in prepared.activations if any(_seen(prepared.largest, name, measure) for measure in MEASURES)
     ]
+    thin = Line2D([], [], color=GREY, linewidth=1.1, marker="o", markerfacecolor="white", markersize=4.5)
+    kinds = [(Line2D([], [], color=GREY, linewidth=2.2, marker="o"), "silent units (wide, filled)")]
+    if any(_seen(prepared.largest, name, "saturated_fraction") for name in prepared.activations):
+        kinds.append((thin, "saturated (thin, hollow)"))
     if prepared.dead["share"].any() and prepared.dead["depth"].nunique() > 1:
         dead = Line2D([], [], color=INK, linewidth=1.4, linestyle=DEAD_LINE, marker="o", markerfacecolor=RED)
         kinds.append((dead, "dead networks, share of draws"))
@@ -201,9 +226,9 @@ def _legend(prepared: Prepared) -> list:
 
 def _caption(prepared: Prepared) -> str:
     silent = "Silent: passes no gradient for any sample of the batch"
-    saturated = (
-        "Saturated: (unit, sample) pairs with a slope under 1 % of the activation's largest; for relu, those off"
-    )
+    off = [text.clean(name) for name in prepared.activations if _is_off(name)]
+    saturated = "Saturated: (unit, sample) pairs with a slope under 1 % of the activation's largest"
+    saturated += f"; not drawn for {' and '.join(off)}, of which it only says which are off" if off else ""
     none = [
         _names(prepared, "Not one silent", "dead_fraction"),
         _names(prepared, "Nowhere more than 1 % saturated", "saturated_fraction"),
@@ -229,6 +254,6 @@ def _names(prepared: Prepared, what: str, measure: str) -> str:
     names = [
         text.clean(name)
         for name in prepared.activations
-        if prepared.largest.loc[name, measure] >= 0 and not _seen(prepared, name, measure)
+        if prepared.largest.loc[name, measure] >= 0 and not _seen(prepared.largest, name, measure)
     ]
     return f"{what}: {', '.join(names)}" if names else ""

@@ -12,6 +12,7 @@ from harness.figures.kit import text
 from harness.figures.kit.layer_quartiles import layer_quartiles
 from harness.figures.kit.marks import band
 from harness.figures.kit.page import LAYER_AXIS, Grid, Heading, caption, label_edges, layer_axis, new_page, panel_title
+from harness.figures.kit.quartiles import means
 from harness.figures.kit.settings import evenly_spaced
 from harness.figures.kit.style import INK, LOOKS
 from harness.results.rows import Layers
@@ -23,7 +24,10 @@ MOST_PANELS = 3
 
 @dataclass(frozen=True)
 class Prepared:
-    """rows: width, layer, draws, low, median, high of dead_fraction, and expected.
+    """rows: width, layer, draws, unknown, mean, low, high of dead_fraction, and expected.
+
+    The mean over draws: a median of narrow layers jumps by whole units, an eighth of a layer of 8. low and high are
+    two standard errors beside it.
 
     expected: the orthant probability of `batch` inputs at the median cosine of the outputs of the layer below; NaN if
     that is not known.
@@ -48,12 +52,10 @@ def prepare(layers: Layers, networks: pd.DataFrame) -> Prepared:
     depth, batch = int(networks["depth"].max()), int(networks["batch"].iloc[0])
     chosen = networks[(networks["depth"] == depth) & networks["dead_from_layer"].isna()]
     chosen = chosen[chosen["width"].isin(evenly_spaced(sorted(chosen["width"].unique()), MOST_PANELS))]
-    measures = layer_quartiles(layers, chosen, ["dead_fraction", "output_cosine"], [depth], ["width", "layer"])
-    measures = measures[measures["layer"] < depth]
-    rows, cosines = (
-        measures[measures["measure"] == name].drop(columns="measure").reset_index(drop=True)
-        for name in ("dead_fraction", "output_cosine")
-    )
+    by = ["width", "layer"]
+    rows = layer_quartiles(layers, chosen, ["dead_fraction"], [depth], by, means).drop(columns="measure")
+    cosines = layer_quartiles(layers, chosen, ["output_cosine"], [depth], by)
+    rows, cosines = (frame[frame["layer"] < depth].reset_index(drop=True) for frame in (rows, cosines))
     cosine = cosines.groupby("width")["median"].shift(1).to_numpy()
     expected = [silent_on_batch(c, batch) if np.isfinite(c) else np.nan for c in np.minimum(cosine, 1)]
     return Prepared(rows.assign(expected=expected), chosen, depth, batch)
@@ -69,9 +71,7 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
     ]
     notes = caption(
         f"Depth {prepared.depth}; {prepared.batch} inputs a batch",
-        text.how_to_read(prepared.networks.assign(setting=prepared.networks["width"]))
-        if widths
-        else "No network lives",
+        _how_to_read(prepared.networks) if widths else "No network lives",
         "Inputs align with depth, and what aligns is silent together: the share tends to ½ while the gradient holds",
     )
     figure, axes = new_page(heading, Grid(1, max(len(widths), 1), height=3.2), notes, [legend])
@@ -79,15 +79,20 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
         living = int((prepared.networks["width"] == width).sum())
         panel_title(panel, f"width {width}", remark=f"{living} draws live")
         _shares(panel, prepared.rows[prepared.rows["width"] == width])
-        panel.set_ylim(-0.02, 1.02 if prepared.rows[["median", "high"]].max(axis=None) > 0.7 else 0.72)
+        panel.set_ylim(-0.02, 1.02 if prepared.rows[["mean", "high"]].max(axis=None) > 0.7 else 0.72)
         layer_axis(panel, prepared.depth - 1)
     label_edges(axes, max(len(widths), 1), LAYER_AXIS, "share of units silent on the batch")
     return figure
 
 
+def _how_to_read(networks: pd.DataFrame) -> str:
+    count = text.draw_count(networks.assign(setting=networks["width"]))
+    return f"Lines: mean of {count}" + ("" if count == "1 draw" else "; bands: two standard errors on either side")
+
+
 def _shares(axes: Axes, rows: pd.DataFrame) -> None:
     look = LOOKS["relu"]
     axes.axhline(0.5, color="#555555", linewidth=0.8)
-    axes.plot(rows["layer"], rows["median"], color=look.colour)
+    axes.plot(rows["layer"], rows["mean"], color=look.colour)
     band(axes, "layer", rows, look.colour)
     axes.plot(rows["layer"], rows["expected"], "--", color=INK, linewidth=1.3)
