@@ -15,7 +15,8 @@ SWEEPS = {
         "training.learning_rate=[0.2, 0.4, 1.6]",
         "training.steps=300",
         "training.record.times=3",
-    )
+    ),
+    "saturation_ceiling": ("replicates=16", "training.learning_rate=[0.2, 0.4]", "training.record.times=2"),
 }
 
 
@@ -51,11 +52,20 @@ def owed_to_saturating(results):
 
 CLAIMS = (
     Claim(
+        "ceiling_grows_weights",
+        "ReLU with a ceiling of 1, so that it saturates, has grown larger weights than without.",
+        "log10 of ‖W‖²/‖W₀‖² at equal cost, clipped_relu − relu, paired",
+        mean,
+        more("clipped_relu", "relu", at_least=0),
+        sweep="saturation_ceiling",
+    ),
+    Claim(
         "sigmoid_grows_weights",
         "Sigmoid has grown larger weights than ReLU.",
         "log10 of ‖W‖²/‖W₀‖² at equal cost, sigmoid − relu, paired",
         mean,
         more("sigmoid", "relu", at_least=0),
+        sweep="saturation",
     ),
     Claim(
         "because_it_saturates",
@@ -63,6 +73,7 @@ CLAIMS = (
         "share of the growth beyond ReLU's that is left",
         mean,
         owed_to_saturating,
+        sweep="saturation",
         often_said=True,
     ),
 )

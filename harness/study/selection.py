@@ -55,7 +55,7 @@ class Recorded(Protocol):
 
     def read(self, table: str, columns: Sequence[str] | None, filters: Sequence[Filter] | None, /) -> pd.DataFrame: ...
 
-    def build(self, network: str, /) -> Network: ...
+    def build(self, network: str, step: int | None = None, /) -> Network: ...
 
 
 @dataclass(frozen=True)
@@ -114,9 +114,9 @@ class Selected:
         except ResultsError as error:  # a mistake in the claim, which says nothing about the sweep
             raise LookupError(str(error)) from None
 
-    def build(self, network: str) -> Network:
-        """The weights, biases, inputs and targets of one network, by its key."""
-        return self.results.build(network)
+    def build(self, network: str, step: int | None = None) -> Network:
+        """The weights, biases, inputs and targets of one network by its key, or of one run after a step."""
+        return self.results.build(network, step)
 
     def _of_these(self, layers: pd.DataFrame) -> pd.DataFrame:
         names = layers["network"].astype("category").array
