@@ -110,6 +110,11 @@ class NetworkSpec(Coordinates):
         return residual_of(self.residual).branch_scale(self.depth)
 
     @property
+    def block_layers(self) -> int:
+        """Layers of a branch beside a skip; 1 without skips."""
+        return residual_of(self.residual).every
+
+    @property
     def remedied(self) -> bool:
         """Whether layers are normalised or have skips, or weights are standardised or scaled by the batch."""
         on_weights = self.weight_standardised or self.within is not None

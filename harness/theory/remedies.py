@@ -8,6 +8,7 @@ normalisation together. With g standard normal, q the variance of z, and moments
     batch                      p = `batch_pass` / q                    M = K − K_o, see `SphereMoments`
     layer, rms after phi       p = E phi'(z)² / (E phi(z)² − m²)       M = 1; m = E phi(z) for layer, 0 for rms
     alpha·(…)W beside a skip   factor 1 + alpha² sigma_w² p            q grows by alpha² sigma_w² M a layer
+    branches of several layers factor 1 + alpha² ∏ sigma_w² p          q grows by alpha² sigma_w² M of the last one
     weights scaled by LSUV     sigma_w² so that sigma_w² M = 1         q = 1 where no skip adds up
     standardised weights                                               M less the squared mean, for batch as it is
 
@@ -168,22 +169,30 @@ def _ln_attenuation(spec: NetworkSpec, mean_square: float, batch: int) -> float:
         return nan
     bias2 = 0.0 if spec.normalisation.name == "batch" else spec.sigma_b(spec.width) ** 2
     alpha2 = spec.branch_scale**2
-    q, total, skips = _sigma_w2(spec, 0, mean_square) * mean_square + bias2, 0.0, spec.residual.name == "pre"
+    trunk = q = _sigma_w2(spec, 0, mean_square) * mean_square + bias2
+    total, branch = 0.0, 1.0
     for k in range(1, spec.depth):
         if not 1e-250 < q < 1e250:
             if not _homogeneous(spec):
                 return nan
             q = 1.0  # its factors do not depend on q
-        top = k == spec.depth - 1
-        passed, handed_on = _layer(spec, q, batch, top)
+        passed, handed_on = _layer(spec, q, batch, k == spec.depth - 1)
         sigma_w2 = _sigma_w2(spec, k, handed_on)
-        factor = sigma_w2 * passed
-        total += log(1 + alpha2 * factor if skips and not top else factor)
-        grown = sigma_w2 * handed_on + bias2
-        q = q + alpha2 * grown if skips else grown
+        branch *= sigma_w2 * passed
+        q, end = sigma_w2 * handed_on + bias2, _end_of_skip(spec, k + 1)
+        if end is None or end == k + 1:
+            total += log(branch if end is None else 1 + alpha2 * branch)
+            trunk = q = q if end is None else trunk + alpha2 * q
+            branch = 1.0
         if spec.weight_standardised and not _homogeneous(spec):
             q = max(q, LEAST)  # a variance of phi that is far below its mean square would be rounding
     return total if isfinite(total) else nan
+
+
+def _end_of_skip(spec: NetworkSpec, k: int) -> int | None:
+    """The layer at which the skip past layer k ends; None where no skip leads past it."""
+    end = 1 + spec.block_layers * ceil((k - 1) / spec.block_layers)
+    return end if spec.residual.name == "pre" and end < spec.depth else None
 
 
 def _sigma_w2(spec: NetworkSpec, k: int, handed_on: float) -> float:

@@ -18,6 +18,8 @@ from harness.base.messages import remedy
 from harness.networks.activations import ACTIVATIONS
 from harness.networks.costs import COSTS
 from harness.networks.inits import INITS
+from harness.networks.remedies.normalisations import NORMALISATIONS
+from harness.networks.remedies.residuals import RESIDUALS
 from harness.networks.spec import Choice, NetworkSpec
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -985,6 +987,14 @@ def test_a_dump_loads_to_an_equal_sweep(tmp_path_factory, written):
     assert config.dump(again) == config.dump(sweep)
     assert config.expand(again) == config.expand(sweep)
     assert config.count(sweep) == len(set(config.expand(sweep)))
+
+
+@pytest.mark.parametrize("key, table", [("normalisation", NORMALISATIONS), ("residual", RESIDUALS)])
+def test_a_dump_of_remedies_has_the_digest_of_what_it_was_dumped_from(key, table):
+    """A parameter's default that is written 1 and read again as 1.0 would be another config."""
+    sweep = config.from_mapping(mapping(**{key: [*table]}))
+    again = config.from_mapping(yaml.safe_load(config.dump(sweep)))
+    assert config.digest(again) == config.digest(sweep)
 
 
 def test_a_dump_writes_every_default_out():

@@ -134,6 +134,13 @@ def test_networks_that_the_loop_does_not_know_cannot_be_trained(key, value):
     assert str(error.value) == text
 
 
+def test_branches_of_several_layers_cannot_be_trained():
+    residual = {"name": "pre", "every": 2}
+    with pytest.raises(ConfigError) as error:
+        config.read(SWEEP | {"network": SWEEP["network"] | {"residual": residual}})
+    assert "networks with branches of several layers are not trained" in str(error.value)
+
+
 def test_minibatches_are_large_enough_to_be_normalised():
     with pytest.raises(ConfigError) as error:
         config.read(changed(batch=[2, 8]) | {"network": SWEEP["network"] | {"normalisation": ["none", "batch"]}})

@@ -99,6 +99,8 @@ CASES = [
     *((a, n, choice("none"), STANDARDISED) for a in ("relu", "sigmoid") for n in ("none", "layer", "batch")),
     ("sigmoid", "rms", choice("none"), STANDARDISED | {"normalise": "outputs"}),
     ("sigmoid", "none", choice("pre"), STANDARDISED),
+    *((a, "none", choice("pre", every=2), {}) for a in ("relu", "sigmoid")),
+    ("tanh", "layer", choice("pre", every=3), {}),
     *((a, "none", choice("none"), LSUV) for a in ("relu", "tanh", "sigmoid")),
     ("sigmoid", "none", choice("none"), LSUV | STANDARDISED),
     ("sigmoid", "layer", choice("pre"), LSUV),
@@ -135,6 +137,13 @@ def test_residual_branches_multiply_by_one_plus_alpha_squared():
         one = networks_of("relu", "none", choice("pre", alpha=alpha, depth_power=power), depth=depth)
         expected = (depth - 2) * log(1 + one.branch_scale**2)  # of layers 2 …; the last one and its W keep lengths
         assert ln_attenuations([one], np.ones(1), 8)[0, 0] == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_branch_of_several_layers_has_the_product_of_their_factors():
+    """ReLU, weights times √½ of He's: each layer ½. Depth 12 has blocks to 4, 7 and 10, and two plain layers."""
+    one = networks_of("relu", "none", choice("pre", every=3), depth=12, weight_scale=sqrt(0.5))
+    expected = 3 * log(1 + 0.5**3) + 2 * log(0.5)
+    assert ln_attenuations([one], np.ones(1), 8)[0, 0] == pytest.approx(expected, rel=1e-9)
 
 
 def test_skips_with_batch_normalisation_grow_as_a_power_of_the_layer():

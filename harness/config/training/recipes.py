@@ -12,6 +12,7 @@ from harness.networks.costs import COSTS
 from harness.networks.inits import INITS
 from harness.networks.kinds import Choice
 from harness.networks.remedies.normalisations import NORMALISATIONS
+from harness.networks.remedies.residuals import RESIDUALS
 from harness.networks.training import recipe
 
 MAX_RUNS = 10**6  # of one sweep; beyond these it runs for weeks, or was mistyped
@@ -78,6 +79,9 @@ def _untrainable(sweep: Sweep) -> Iterator[Problem]:
         case for case in sweep.cases_given() for name, _ in axes.values(case.axes["init"]) if INITS[name]().within
     )
     found |= {case.paths["init"]: "lsuv" for case in scaled}
+    for case in sweep.cases_given():
+        if any(RESIDUALS[name](**dict(given)).every > 1 for name, given in axes.values(case.axes["residual"])):
+            found[case.paths["residual"]] = "branches of several layers"
     for path, key in found.items():
         yield Problem(path, f"networks with {key} are not trained; remove {key}, or training", reads=(("training",),))
 

@@ -125,11 +125,16 @@ class Remedy:
     after: bool  # whether the normalisation comes after the activation
     order: str | None  # pre, inside or post; None: no skips
     alpha: float  # the factor of the branch beside a skip
+    every: int  # layers of a branch beside a skip
     standardised: bool  # whether the weights of every layer are
     within: float | None  # of 1, the variance of z to which the batch scales every layer's weights; None: it does not
 
+    def joins(self, k: int) -> bool:
+        """Whether a skip may begin or end at layer k: every layer, unless branches have several."""
+        return (k - 1) % self.every == 0
 
-PLAIN = Remedy(None, False, None, 1.0, False, None)
+
+PLAIN = Remedy(None, False, None, 1.0, 1, False, None)
 
 
 def remedy_of(spec: NetworkSpec) -> Remedy | None:
@@ -143,6 +148,7 @@ def remedy_of(spec: NetworkSpec) -> Remedy | None:
         spec.normalise == "outputs",
         order,
         spec.branch_scale,
+        spec.block_layers,
         spec.weight_standardised,
         spec.within,
     )

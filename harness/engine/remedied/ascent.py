@@ -9,7 +9,7 @@ import numpy as np
 from harness.base.arrays import Array
 from harness.base.scaled import Scaled, Weights, scaled
 from harness.engine.equations import preactivations
-from harness.engine.lanes.ascent import NEVER, Failures, hidden_units, repeat_lanes
+from harness.engine.lanes.ascent import Failures, hidden_units, repeat_lanes
 from harness.engine.lanes.draws import SharedDraws
 from harness.engine.lanes.gains import LaneParameters
 from harness.engine.lanes.groups import Group, Remedy
@@ -32,14 +32,17 @@ class Ascent:
     scales: list[UnitVariance | None]  # of the hidden layers' weights, where the batch scales them
 
     def failures_of(self, depth: int) -> Failures:
-        """The failures of networks of one depth. With skips from z to z only its last hidden layer ends a gradient."""
+        """The failures of networks of one depth. With skips from z to z only layers above the last end a gradient."""
         if self.remedy.order != "pre" or depth == 1:
             return self.failures
         found = Failures(self.failures.layer.shape, self.failures.silent_layer.shape[-1])
         found.layer, found.text = self.failures.layer, self.failures.text
-        silent = self.hidden[depth - 2].layer.silent
-        if silent is not None:
-            found.silent_layer = np.where(np.logical_and.reduce(silent, axis=-1), depth - 1, NEVER)
+        for k in range(depth - 1, 0, -1):
+            silent = self.hidden[k - 1].layer.silent
+            if silent is not None:
+                found.silent_layer[np.logical_and.reduce(silent, axis=-1)] = k
+            if self.remedy.joins(k):
+                break
         return found
 
     @property
@@ -81,12 +84,15 @@ def ascend(group: Group, draws: SharedDraws) -> Ascent:
     parameters, depth = LaneParameters(group, draws), group.deepest - 1
     failures = Failures(x.exponent.shape, draws.settings.data.batch)
     sums = forward_sums(group, draws, depth, hidden_units(draws.block, depth), group.activation)
-    remedy, r, z, hidden, scales = remedy_in(group), x, None, [], []
+    remedy, r, hidden, scales = remedy_in(group), x, [], []
+    trunk: Scaled | None = None  # z at which the last skip from z to z began
     for k in range(depth):
         base, b = draws.hidden(k), parameters.hidden_bias(k)
         W, scale = weights_on(r, parameters.weights(base), b, remedy)
         branch = preactivations(r, W, b)
-        z = joined(remedy, branch, {"pre": z, "post": r}.get(str(remedy.order)) if k else None)
+        joins = k > 0 and remedy.joins(k + 1)
+        z = joined(remedy, branch, {"pre": trunk, "post": r}.get(str(remedy.order)) if joins else None)
+        trunk = z if remedy.joins(k + 1) else trunk
         here, divided = activated(group.activation, remedy, z)
         ends = remedy.order in (None, "post") or (remedy.order == "inside" and k == 0)
         failures.add(here.layer if ends else replace(here.layer, silent=None), k + 1, divided)

@@ -91,7 +91,7 @@ class Passes:
         for k, scale in enumerate(ascent.scales):
             self.sums.divisions[k] = np.nan if scale is None else scale.divisions
         grad_r: list[Scaled] = []  # ∂C/∂r[k] of the networks deeper than k, (depths, replicates, lanes, batch, width)
-        trunk: list[Scaled] = []  # with skips from z to z, ∂C/∂z[k+1] of the networks deeper than k + 1
+        trunk: list[Scaled] = []  # with skips from z to z, ∂C/∂z at which one ends, of the networks deeper than that
         places: dict[int, list[int]] = {depth: [] for depth in depths}
         for j, depth in enumerate(depths):
             places[depth].append(j)
@@ -119,7 +119,7 @@ class Passes:
         """∂C/∂r[k−1] of several depths, and the gradient that the next skip from z to z carries."""
         depths = slice(0, len(grad_r.mantissa))
         delta = self._through_nonlinearity(k, depths, grad_r)
-        if self.remedy.order == "pre":
+        if self.remedy.order == "pre" and self.remedy.joins(k):
             delta = self._joined_at_z(k, delta, trunk)
             trunk = [delta]
         below = through_weights(delta, self.ascent.weights(k - 1))
@@ -155,13 +155,13 @@ class Passes:
         return delta
 
     def _joined_at_z(self, k: int, branch: Scaled, trunk: list[Scaled]) -> Scaled:
-        """∂C/∂z[k] of skips from z[k] to z[k+1]; the networks that end above layer k have no skip there."""
+        """∂C/∂z[k] of skips from z[k] to z[k + every]; the networks that end before that have no skip there."""
         if not trunk:
             return branch
         count = len(trunk[0].mantissa)
         beside = branch[:count]
         joined = (trunk[0] + times(beside, self.remedy.alpha)).normalised()
-        self.sums.add_block((k, slice(0, count)), trunk[0], beside, joined)
+        self.sums.add_block((k + self.remedy.every - 1, slice(0, count)), trunk[0], beside, joined)
         return concatenated([joined, branch[count:]])
 
     def _add_layer(self, k: int, depths: slice, delta: Scaled, below: Scaled, top: Top | None = None) -> None:

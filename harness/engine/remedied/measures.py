@@ -2,7 +2,7 @@
 
 The factors of a layer are norms after and before, so their products telescope. A branch is propagated without its
 factor alpha, so that its own factors are known even where alpha is 0; the gradients that contain alpha get it here.
-`block` names what leads past a layer k ≥ 2 beside its skip: from ∂C/∂z[k] to ∂C/∂z[k−1] (pre), from ∂C/∂r[k] to
+`block` names what leads past a layer k ≥ 2 beside its skip: from ∂C/∂z[k] to ∂C/∂z[k − every] (pre), from ∂C/∂r[k] to
 ∂C/∂r[k−1] (inside), from ∂C/∂z[k] to ∂C/∂r[k−1] (post).
 """
 
@@ -97,14 +97,17 @@ OF_AFFINE = ("log10_grad_gamma", "log10_grad_beta")
 def add_alpha(columns: dict[str, Array], remedy: Remedy, depth: int) -> dict[str, Array]:
     """The columns of networks of one depth, (depth, replicates, lanes), with alpha where the gradient contains it.
 
-    These are the layers 2 … depth − 1, which have a skip; above an order `pre`, the r[k] that they start from.
+    These are the layers 2 … depth − 1 up to the last that ends a skip; for an order `pre` also the r[k] that a branch
+    starts from, and the z[k] within one.
     """
     k = np.arange(1, depth + 1)[:, None, None]
-    in_branch, starts_branch = (k > 1) & (k < depth), k < depth - 1
+    end, end_above = (1 + remedy.every * -(-(layer - 1) // remedy.every) for layer in (k, k + 1))  # of their skip
+    in_branch, starts_branch = (k > 1) & (end < depth), end_above < depth
     contain = {"pre": OF_PARAMETERS, "inside": (*OF_Z, *OF_PARAMETERS, *OF_AFFINE), "post": OF_PARAMETERS}
     alpha = log10_of(remedy.alpha)
     shifts = dict.fromkeys(contain.get(str(remedy.order), ()), np.where(in_branch, alpha, 0.0))
     if remedy.order == "pre":
         shifts |= dict.fromkeys(("log10_grad_outputs", *OF_AFFINE), np.where(starts_branch, alpha, 0.0))
+        shifts |= dict.fromkeys(OF_Z, np.where(in_branch & (k < end), alpha, 0.0))
     shifts = with_own(shifts)
     return {name: values + shifts[name] if name in shifts else values for name, values in columns.items()}

@@ -6,23 +6,26 @@ With N the normalisation, if there is one, a hidden layer from the second on com
     inside    z[k] = r[k−1] @ W[k−1] + b[k−1]                      r[k] = r[k−1] + alpha·phi(N(z[k]))
     post      z[k] = r[k−1] + alpha·(r[k−1] @ W[k−1] + b[k−1])     r[k] = phi(N(z[k]))                He et al. 2016a
 
-so that the skip carries z, or r, or leads from r to z. The first layer and the output layer have no skip.
+so that the skip carries z, or r, or leads from r to z. The first layer and the output layer have no skip. With
+`every: m`, the branch of `pre` has m layers: z[k] = z[k−m] + alpha·(r[k−1] @ W[k−1] + b[k−1]) for k = 1 + m, 1 + 2m, …,
+and the layers between are plain, as are those above the last such k.
 
 An entry of RESIDUALS is a function that returns the residual connection; a config may give its arguments.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
 class Residual:
-    """The order of a skip; alpha · depth^depth_power is the factor of the branch."""
+    """The order of a skip; alpha · depth^depth_power is the factor of the branch, and `every` its number of layers."""
 
     name: str
     alpha: float
     depth_power: float
     summary: str
+    every: int = 1
 
     def branch_scale(self, depth: int) -> float:
         """The factor of the branch in a network of this depth."""
@@ -33,8 +36,11 @@ def none() -> Residual:
     return Residual("none", 1.0, 0.0, "no skips")
 
 
-def pre(alpha: float = 1.0, depth_power: float = 0.0) -> Residual:
-    return _residual("pre", alpha, depth_power, "z + alpha·phi(N(z))W; He et al. 2016b")
+def pre(alpha: float = 1.0, depth_power: float = 0.0, every: float = 1.0) -> Residual:
+    if every < 1 or every != int(every):
+        raise ValueError(f"every must be a whole number of layers, 1 or more, not {every:g}")
+    made = _residual("pre", alpha, depth_power, "z + alpha·phi(N(z))W, over `every` layers; He et al. 2016b")
+    return replace(made, every=int(every))
 
 
 def inside(alpha: float = 1.0, depth_power: float = 0.0) -> Residual:

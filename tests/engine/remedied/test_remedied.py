@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from nets import KEYS, choice, differing, profile, run, spec
+from nets import KEYS, choice, differing, drawn, profile, run, spec
 
 from harness.networks.remedies.normalisations import NORMALISATIONS
 from harness.networks.remedies.residuals import RESIDUALS
@@ -26,6 +26,7 @@ def remedied(activation="relu", normalisation="none", residual=None, normalise="
 def several():
     """Networks of a block: lanes, depths and groups of every kind."""
     residuals = [choice("none"), *(choice(order, alpha=0.5) for order in ORDERS), choice("pre", depth_power=-0.5)]
+    residuals += [choice("pre", alpha=0.5, every=2)]
     return [
         remedied(activation, normalisation, residual, depth=depth, weight_scale=scale, output_width=3)
         for activation, normalisation, residual, depth, scale in product(
@@ -168,3 +169,66 @@ def test_moments_of_outputs_are_in_their_own_unit():
     np.testing.assert_allclose(hidden["std_outputs"], 1, rtol=1e-12)
     mean_square = layers["mean_outputs"] ** 2 + layers["std_outputs"] ** 2
     np.testing.assert_allclose(mean_square, 10 ** (2 * layers["log10_rms_outputs"]), rtol=1e-12)
+
+
+# Branches of several layers -------------------------------------------------------------------------------------------
+
+
+def blocks(depth, every=2, alpha=0.7, **options):
+    return remedied("tanh", residual=choice("pre", alpha=alpha, every=every), depth=depth, **options)
+
+
+def cost_of_blocks(weights, one, x, y):
+    """The linear cost of z[k] = z[k − every] + alpha · (the layers between), without biases."""
+    z = trunk = x @ weights[0]
+    for k, W in enumerate(weights[1:], start=2):
+        z = np.tanh(z) @ W
+        if k < one.depth and (k - 1) % one.block_layers == 0:
+            z = trunk = trunk + one.branch_scale * z
+    return (np.tanh(z) * y).sum(axis=1).mean()
+
+
+@pytest.mark.parametrize(("depth", "every"), [(7, 2), (6, 2), (8, 3), (3, 4)])
+def test_gradients_past_branches_of_several_layers_are_those_of_finite_differences(depth, every):
+    """Also where the layers above the last skip are fewer than a branch, and where there is no skip at all."""
+    one = blocks(depth, every, width=4, input_width=3, output_width=2)
+    weights, _, x, y = drawn(one, batch=3, cost="linear")
+    layers, _ = run(one, batch=3, cost="linear")
+    for k, W in enumerate(weights):
+        grad = np.empty_like(W)
+        for place in np.ndindex(*W.shape):
+            here, either = W[place], []
+            for step in (1e-6, -1e-6):
+                W[place] = here + step
+                either.append(cost_of_blocks(weights, one, x, y))
+            W[place] = here
+            grad[place] = (either[0] - either[1]) / 2e-6
+        assert 10 ** layers["log10_grad_weights"][k] == pytest.approx(np.linalg.norm(grad), rel=1e-6), k
+
+
+@pytest.mark.parametrize("alpha", [0.7, 0.0])
+def test_the_ledger_of_branches_of_several_layers_telescopes(alpha):
+    """Blocks end at layers 4, 7 and 10; layers 11 and 12 are plain. In a block ρ is alpha times its factors."""
+    one = replace(blocks(13, 3, alpha, width=8), normalisation=choice("layer"))
+    layers, networks = run(one, batch=4, cost="linear")
+    column = {name: profile(layers, name)[0] for name in layers.columns if name.startswith("log10_")}
+    ends = np.flatnonzero(np.isfinite(column["log10_block_factor"]))
+    assert ends.tolist() == [3, 6, 9]
+    nonlinear = column["log10_activation_factor"] + np.nan_to_num(column["log10_normalisation_factor"])
+    terms = [*column["log10_block_factor"][ends], *nonlinear[9:12], *column["log10_weight_factor"][10:]]
+    assert sum(terms) == pytest.approx(networks["log10_gradient_gain"][0], abs=1e-12)
+    if alpha:
+        branch = nonlinear[3:6].sum() + column["log10_weight_factor"][4:7].sum() + np.log10(alpha)
+        assert column["log10_branch_ratio"][6] == pytest.approx(branch, abs=1e-12)
+        within = column["log10_grad_preactivations"][6] + column["log10_weight_factor"][6] + np.log10(alpha)
+        assert column["log10_grad_outputs"][5] == pytest.approx(within, abs=1e-12)
+        assert column["log10_grad_preactivations"][5] == pytest.approx(within + nonlinear[5], abs=1e-12)
+    else:
+        assert (column["log10_block_factor"][ends] == 0).all()
+        assert (column["log10_grad_preactivations"][[4, 5]] == -np.inf).all()
+
+
+def test_a_branch_of_half_a_layer_is_refused():
+    for every in (0, 1.5):
+        with pytest.raises(ValueError, match=rf"^every must be a whole number of layers, 1 or more, not {every:g}$"):
+            RESIDUALS["pre"](every=every)
