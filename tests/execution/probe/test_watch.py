@@ -300,7 +300,9 @@ def test_no_graph_outlives_its_step():
         gc.enable()
 
 
-def test_steps_are_in_the_tables(tmp_path):
+@pytest.mark.parametrize("rows", [1, 2000])
+def test_steps_are_in_the_tables(tmp_path, monkeypatch, rows):
+    monkeypatch.setattr("harness.study.probe.watch.PENDING_ROWS", rows)  # at every step, or only at the end
     torch.manual_seed(0)
     model = small()
     x, y = classes()
