@@ -10,6 +10,7 @@ from types import ModuleType
 from harness.base.errors import ConfigError
 from harness.base.messages import remedy
 from harness.engine.own.parts import NONE, Own
+from harness.networks.kinds import Table
 from harness.study.claims import Claim
 from harness.study.own.declared import DEFINES, checkout_of, file_of
 from harness.study.own.given import own_parts
@@ -56,11 +57,10 @@ def load_question(name: str, config_folder: Path, place: str = "experiment") -> 
     sweeps, claims = getattr(module, "SWEEPS", {name: ()}), getattr(module, "CLAIMS", ())
     if unknown := [claim.sweep for claim in claims if claim.sweep and claim.sweep not in sweeps]:
         raise ConfigError(f"{path}: a claim is about {unknown[0]!r}, which SWEEPS does not have")
-    own = own_parts(
-        str(path),
-        **{kind: getattr(module, table, ()) for table, kind in DEFINES.items() if table != "FIGURES"},
-        figures=[figure for figure in figures if not isinstance(figure, str)],
-    )
+    tables = {kind: getattr(module, table, ()) for table, kind in DEFINES.items()}
+    tables["figures"] = [figure for figure in figures if not isinstance(figure, str)]
+    # A file may also import a table of the harness, to look something up.
+    own = own_parts(str(path), **{kind: given for kind, given in tables.items() if not isinstance(given, Table)})
     names = tuple(figure if isinstance(figure, str) else figure.__name__ for figure in figures)
     return Question(path, sentence, names, sweeps, claims, own)
 

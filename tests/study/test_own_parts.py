@@ -11,18 +11,19 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from command import environment, forked, good
+from command import ROOT, environment, forked, good
 from faults import contents
 
 import harness
 from harness.base.errors import ConfigError, ResultsError
 from harness.engine.measures import BACKWARD, FORWARD, MEASURES, Measure, log10_grad_weights, measures
 from harness.engine.own.code import digest
+from harness.engine.own.parts import NONE
 from harness.engine.sums import BackwardSums, ForwardSums
 from harness.figures import FIGURES
 from harness.networks.activations import ACTIVATIONS, Activation
 from harness.networks.inits import INITS, Init
-from harness.study.own.declared import declared
+from harness.study.own.declared import declared, defines_parts
 from harness.study.own.given import own_parts
 from harness.study.questions import load_question
 
@@ -275,6 +276,12 @@ def test_parts_that_cannot_be_used_are_refused_by_name(kind, entries, words):
     with pytest.raises(ConfigError) as refused:
         own_parts("here", **{kind: entries})
     assert str(refused.value).startswith(f"here: {kind}: ") and words in str(refused.value)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*.py")), ids=lambda path: path.stem)
+def test_a_question_that_looks_something_up_in_a_built_in_table_defines_nothing(path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert load_question(path.stem, ROOT / "configs").own == NONE and not defines_parts(path)
 
 
 def test_a_name_of_the_question_and_of_the_call_is_refused(checkout):
