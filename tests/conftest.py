@@ -1,4 +1,4 @@
-"""Results that nothing disturbed, with which the tests of disturbances compare theirs."""
+"""Results that nothing disturbed, with which the tests of disturbances compare theirs. Tests only read them."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from disturbed import DRAWN, FOUR_BLOCKS
 from faults import contents
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def plain(tmp_path_factory) -> Path:
     """A folder with configs, and their results: `four` and `drawn`."""
     folder = tmp_path_factory.mktemp("plain")
@@ -18,7 +18,7 @@ def plain(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def slow(tmp_path_factory) -> dict[str, bytes]:
     """The contents of the results of SLOW."""
     folder = tmp_path_factory.mktemp("slow")

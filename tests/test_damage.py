@@ -380,11 +380,11 @@ def test_a_part_cut_at_any_length_is_found_and_named(memory):
 
 
 def test_a_part_with_one_byte_changed_anywhere_is_found_named_and_computed_again(small, memory):
-    """200 places, or 2,000 in `make soak`. After each damage the results are read, swept again, and compared."""
+    """50 places, or 2,000 in `make soak`. After each damage the results are read, swept again, and compared."""
     shutil.copytree(small, memory / "r")
     folder, expected = memory / "r", kept(small)
     draw = random.Random(5)
-    for _ in range(2000 if SOAK else 200):
+    for _ in range(2000 if SOAK else 50):
         (part,) = (folder / draw.choice(["layers", "networks"])).iterdir()
         content = bytearray(part.read_bytes())
         content[draw.randrange(len(content))] ^= draw.randrange(1, 256)

@@ -68,7 +68,7 @@ def test_a_quota_of_processors_is_kept_to(tmp_path, group_of):
 
 
 @pytest.mark.slow
-def test_workers_are_as_many_as_have_memory(tmp_path, group_of, slow):
+def test_workers_are_as_many_as_have_memory(tmp_path, group_of):
     """In a container with room for one worker, one is started, without being asked to."""
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("one processor")

@@ -268,11 +268,8 @@ def test_a_part_that_is_valid_and_wrong_is_named_by_every_command(swept, tmp_pat
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> dict[str, bytes]:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    (folder / "slow.yaml").write_text(SLOW)
-    good(run("sweep", "slow.yaml", "--out", "r", cwd=folder))
-    return contents(folder / "r")
+def undisturbed(slow) -> dict[str, bytes]:
+    return slow
 
 
 def begun(cwd: Path, *arguments: object, out: str = "r", **changes: str) -> subprocess.Popen:

@@ -39,22 +39,6 @@ def undisturbed(tmp_path_factory) -> dict[str, bytes]:
     return contents(folder / "results")
 
 
-def test_a_results_folder_that_is_moved_ends_the_sweep_and_it_goes_on_there(tmp_path, cluster, undisturbed):
-    cluster.worker(threads=1)
-    cluster.wait_for(1)
-    sweep = ("sweep", config_in(tmp_path, MEDIUM), "--dask", cluster.address, "--out")
-    process = start(*sweep, "results", cwd=tmp_path, **DRIVER)
-    assert within(60, lambda: blocks_done(tmp_path / "results"))
-    (tmp_path / "results").rename(tmp_path / "elsewhere")
-    done = ended(process)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "this folder was moved while the sweep ran" in said(done)
-    assert said(done).endswith(f"run the same command again with --out {tmp_path}/elsewhere\n")
-    assert not (tmp_path / "results").exists() and 0 < blocks_done(tmp_path / "elsewhere") < BLOCKS
-    good(run(*sweep, "elsewhere", cwd=tmp_path, **DRIVER))
-    assert contents(tmp_path / "elsewhere") == undisturbed
-
-
 def test_the_bytes_are_those_of_one_process_though_a_worker_is_killed(tmp_path, cluster, undisturbed):
     first, _ = cluster.worker(threads=1), cluster.worker(threads=2)
     cluster.wait_for(2)
