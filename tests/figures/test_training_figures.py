@@ -8,7 +8,7 @@ from training_runs import ENDS, recipe, trained, training
 
 from harness import figures
 from harness.figures.kit import style
-from harness.results.training.tuning import paired, scheduled, tuned
+from harness.results.training.tuning import grown_at_cost, paired, scheduled, tuned
 
 NAMES = [name for name, entry in figures.FIGURES.items() if entry.folder == "training"]
 
@@ -78,6 +78,9 @@ def test_growth_at_cost_is_that_of_the_first_run_to_reach_it(tables):
     run = steps[steps["run"] == row["run"].item()]
     norms = [run.loc[where, "log10_norm_weights"].item() for where in (run["reached"].notna(), run["step"] == 0)]
     assert row["grown"].item() == pytest.approx(2 * (norms[0] - norms[1]))
+    later = steps["reached"].notna() & (steps["run"] == row["run"].item())  # had it been slower, the next would count
+    others = grown_at_cost(steps.assign(step=steps["step"].where(~later, 9)))
+    assert row["run"].item() not in set(others["run"])
     never = steps[steps["reached"].isna()]
     assert figures.applies("growth_at_cost", never) == "no run has reached a cost of training.reached"
 
