@@ -5,10 +5,11 @@ Each draw is taken at the learning rate that reaches the cost in the fewest step
 
 import numpy as np
 
+from harness.results.training.tuning import grown_at_cost
 from harness.study.claims import Case, Claim, mean
 
 SENTENCE = "At equal cost an activation that saturates has grown larger weights, because it saturates."
-FIGURES = ("norm_ledger", "layers_over_steps", "update_ratio")
+FIGURES = ("growth_at_cost", "norm_ledger", "layers_over_steps", "update_ratio")
 SWEEPS = {
     "saturation": (
         "replicates=6",
@@ -16,19 +17,21 @@ SWEEPS = {
         "training.steps=300",
         "training.record.times=3",
     ),
-    "saturation_ceiling": ("replicates=16", "training.learning_rate=[0.2, 0.4]", "training.record.times=2"),
+    "saturation_ceiling": (
+        "replicates=16",
+        "network.activation=[relu, clipped_relu]",
+        "training.learning_rate=[0.2, 0.4]",
+        "training.record.times=2",
+    ),
 }
 
 
 def growth(results):
     """log10 of ‖W‖²/‖W_0‖² where the cost was reached: replicates by activation, NaN where none reached it."""
-    steps = results.steps.astype({"activation": str, "run": str})
-    start = steps[steps["step"] == 0].set_index("run")["log10_norm_weights"]
-    there = steps[steps["reached"].notna() & (steps["status"].astype(str) == "ok")].sort_values("step", kind="stable")
-    first = there.groupby(["activation", "replicate"]).head(1)
-    grown = 2 * (first["log10_norm_weights"].to_numpy() - start.loc[first["run"]].to_numpy())
-    table = first.assign(grown=grown).pivot(index="replicate", columns="activation", values="grown")
-    return table.reindex(sorted(steps["replicate"].unique())).reindex(columns=sorted(steps["activation"].unique()))
+    steps = results.steps
+    table = grown_at_cost(steps).pivot(index="replicate", columns="activation", values="grown")
+    activations = sorted(steps["activation"].astype(str).unique())
+    return table.reindex(sorted(steps["replicate"].unique())).reindex(columns=activations)
 
 
 def more(one, other, **band):

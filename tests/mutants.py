@@ -486,6 +486,19 @@ NUMBERS = {
         "    return (times(skip, remedy.alpha) + branch).normalised()\n",
         "engine/remedied/test_remedied.py::test_rezero_is_the_identity[pre]",
     ),
+    "rows that do not train, normalised by each other": (
+        "engine/training/evaluate.py",
+        "    return OverRows(dead, statistics if over_batch else None)\n",
+        "    return OverRows(dead, None)\n",
+        "engine/training/test_training_remedied.py::test_rows_that_do_not_train_are_normalised_by_those_that_do",
+    ),
+    "gamma's steps in the norm of the weights'": (
+        "engine/training/loop.py",
+        "            norms.append(Scaled(update.mantissa[..., W, :], update.exponent).log10_norm[:, 0])\n",
+        "            norms.append(update.log10_norm[:, 0])\n",
+        "engine/training/test_training_remedied.py::"
+        "test_the_norm_ledger_closes_and_only_steps_grow_the_weights_of_normalised_layers",
+    ),
     "a result that remembers what was computed before": (
         "execution/block.py",
         "    within = within or fit(block, settings)\n",

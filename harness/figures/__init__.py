@@ -133,6 +133,10 @@ _BUILT_IN = {
         "training",
         "Fall and escape: the mean output of every hidden layer of sigmoid networks over the steps, depth by depth.",
     ),
+    "growth_at_cost": Entry(
+        "training",
+        "Growth at equal cost: how far ‖W‖² has grown when the training cost has fallen to one value, by activation.",
+    ),
     "update_ratio": Entry(
         "training",
         "Update ratio: ‖ΔW‖/‖W‖ of every layer over the steps, and where the rounding of float32 ends it.",

@@ -8,7 +8,7 @@ from training_runs import ENDS, recipe, trained, training
 
 from harness import figures
 from harness.figures.kit import style
-from harness.results.training.tuning import paired, scheduled, tuned
+from harness.results.training.tuning import grown_at_cost, paired, scheduled, tuned
 
 NAMES = [name for name, entry in figures.FIGURES.items() if entry.folder == "training"]
 
@@ -18,7 +18,7 @@ def tables():
     """(step_layers, steps) of ReLU and sigmoid, two depths, two optimisers, three rates of which one diverges."""
     specs = [spec(a, "he_normal", depth=depth, width=6, **ENDS) for a in ("relu", "sigmoid") for depth in (2, 4)]
     recipes = [recipe(name, rate) for name in ("sgd", "adam") for rate in (0.001, 0.02, 0.1)] + [recipe("sgd", 1e200)]
-    *_, steps, layers = trained(specs, training(*recipes), range(2))
+    *_, steps, layers = trained(specs, training(*recipes, reached=(5.0,)), range(2))  # reached at once
     return layers, steps
 
 
@@ -67,6 +67,22 @@ def test_fall_and_escape_shows_the_hidden_layers_of_what_saturates_at_0(tables):
     assert row["mean_outputs"].item() == pytest.approx(own.median())
     relu = steps[steps["activation"] == "relu"]
     assert figures.applies("fall_and_escape", relu) == "no activation here saturates at an output of 0"
+
+
+def test_growth_at_cost_is_that_of_the_first_run_to_reach_it(tables):
+    layers, steps = tables
+    prepared = figures.figure("growth_at_cost").prepare(layers, steps)
+    assert (prepared.depth, prepared.cost, prepared.activations) == (4, 5.0, ["relu", "sigmoid"])
+    assert len(prepared.rows) == 2 * 2 * 2
+    row = prepared.rows.query("activation == 'relu' and optimiser == 'sgd' and replicate == 0")
+    run = steps[steps["run"] == row["run"].item()]
+    norms = [run.loc[where, "log10_norm_weights"].item() for where in (run["reached"].notna(), run["step"] == 0)]
+    assert row["grown"].item() == pytest.approx(2 * (norms[0] - norms[1]))
+    later = steps["reached"].notna() & (steps["run"] == row["run"].item())  # had it been slower, the next would count
+    others = grown_at_cost(steps.assign(step=steps["step"].where(~later, 9)))
+    assert row["run"].item() not in set(others["run"])
+    never = steps[steps["reached"].isna()]
+    assert figures.applies("growth_at_cost", never) == "no run has reached a cost of training.reached"
 
 
 def test_a_rate_at_an_end_of_its_axis_has_no_value(tables):

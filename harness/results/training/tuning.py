@@ -40,6 +40,18 @@ def _falls_beyond(log10_costs: np.ndarray, best: int) -> bool:
     return bool(neighbour - log10_costs[best] > -np.log10(1 - LASTS))
 
 
+def grown_at_cost(steps: pd.DataFrame) -> pd.DataFrame:
+    """Rows where a cost of `training.reached` was reached: of each activation, optimiser and draw the first run
+
+    The column `grown` is log10 of ‖W‖²/‖W_0‖² there. Activation and optimiser are texts.
+    """
+    steps = steps.astype({"activation": str, "optimiser": str, "run": str})
+    start = scheduled(steps, 0).set_index("run")["log10_norm_weights"]
+    there = steps[steps["reached"].notna() & (steps["status"].astype(str) == "ok")].sort_values("step", kind="stable")
+    first = there.groupby(["reached", "activation", "optimiser", "replicate"], sort=False).head(1)
+    return first.assign(grown=2 * (first["log10_norm_weights"].to_numpy() - start.loc[first["run"]].to_numpy()))
+
+
 def of_tuned(frame: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
     """The rows of `frame` that belong to the runs that were chosen."""
     return frame[frame["run"].astype(str).isin(set(chosen["run"].astype(str)))]
