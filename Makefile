@@ -1,7 +1,7 @@
 # make sweep    run $(CONFIG)                                  (make sweep CONFIG="configs/my init.yaml")
 # make test     run the tests on all cores                     (make test ARGS="-k scaled")
 # make browser  install the browser that tests of the report page run in (Debian's chromium, with apt)
-# make test-torch   install PyTorch and run the tests that need it   (make test-torch TORCH=torch==2.13.0+cpu)
+# make test-torch   install PyTorch and run the tests that need it   (make test-torch TORCH=torch==2.6.0, the oldest that passes)
 # make test-architectures   install torchvision, timm, transformers, Keras and JAX, and probe networks of theirs
 # make lint     check formatting, style and types
 # make docs     build the documentation into docs/_build/html and run its notebook; warnings are errors
