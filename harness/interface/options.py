@@ -130,7 +130,8 @@ Normalise = Annotated[
     str | None, typer.Option(help="Where: preactivations (the default) or outputs.", show_default=False)
 ]
 Residual = Annotated[
-    str | None, typer.Option(help='Skips: pre, inside, post or none, or "{name: pre, alpha: 0.5}".', show_default=False)
+    str | None,
+    typer.Option(help='Skips: pre, inside, post, fixup or none, or "{name: pre, alpha: 0.5}".', show_default=False),
 ]
 WeightStandardised = Annotated[
     bool, typer.Option("--weight-standardised", help="Centre and scale every column of the weights.")
