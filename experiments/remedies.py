@@ -156,6 +156,6 @@ CLAIMS = (
         MEAN,
         mean,
         kept,
-        scope=("residual == 'pre(alpha=0)'",),
+        scope=("residual in ('pre(alpha=0)', 'fixup')",),
     ),
 )

@@ -33,7 +33,8 @@ EPSILON = 1e-2  # large enough that a wrong place of it is seen
 
 
 def _choices(table, parameters):
-    return [choice(name) if name == "none" else choice(name, **parameters) for name in table]
+    plain = (name for name, make in table.items() if not getattr(make(), "by_rule", False))
+    return [choice(name) if name == "none" else choice(name, **parameters) for name in plain]
 
 
 SPECS = [

@@ -219,6 +219,13 @@ class Weights:
         small = base.shape[-1] * base.shape[-2] * base.itemsize <= COPIED
         return Weights(np.ascontiguousarray(base) if small else base, self.gain, self.exponent, self.out)
 
+    def times(self, factor: float) -> Weights:
+        """These weights times a factor near 1."""
+        if factor == 1:
+            return self
+        gain = np.full(1, factor, self.base.dtype) if self.gain is None else self.gain * self.base.dtype.type(factor)
+        return Weights(self.base, gain, self.exponent, self.out)
+
     def into(self, out: Array) -> Weights:
         """The same weights; products with them, or with their transpose, are stored in `out`."""
         return Weights(self.base, self.gain, self.exponent, out)

@@ -180,7 +180,7 @@ Normalise = Annotated[
 Residual = Annotated[
     str | None,
     typer.Option(
-        help='Skips: pre, inside, post or none, or "{name: pre, alpha: 0.5}".',
+        help='Skips: pre, inside, post, fixup or none, or "{name: pre, alpha: 0.5}".',
         show_default=False,
         autocompletion=completion.values_of("network.residual"),
     ),

@@ -124,7 +124,7 @@ def draw_parameters(
         base = draws.output(spec.depth, fan_in, fan_out) if last else draws.hidden(k, fan_in, fan_out)
         family = spec.bias_family
         bias = draws.output_bias(spec.depth, fan_out, family) if last else draws.hidden_bias(k, fan_out, family)
-        weights.append(spec.gain(fan_in, fan_out) * base[0])
+        weights.append(spec.rule_gain(k + 1) * spec.gain(fan_in, fan_out) * base[0])
         biases.append(spec.bias + spec.sigma_b(fan_in) * bias[0])
     if spec.within is not None and inputs is not None:
         weights = scaled_weights(weights, biases, inputs, activation_of(spec.activation), spec.within)

@@ -110,6 +110,20 @@ class NetworkSpec(Coordinates):
         return residual_of(self.residual).branch_scale(self.depth)
 
     @property
+    def last_ruled(self) -> int:
+        """The last layer whose weights start by Fixup's rule, where the last skip ends; 0 without."""
+        if not residual_of(self.residual).by_rule:
+            return 0
+        return 1 + self.block_layers * max(0, (self.depth - 2) // self.block_layers)
+
+    def rule_gain(self, k: int) -> float:
+        """The factor of W[k−1] by Fixup's rule: 0 for the last of a branch, L^(−1/(2m − 2)) within one, else 1."""
+        if not 1 < k <= self.last_ruled:
+            return 1.0
+        m = self.block_layers
+        return 0.0 if (k - 1) % m == 0 else ((self.last_ruled - 1) // m) ** (-1 / (2 * m - 2))
+
+    @property
     def block_layers(self) -> int:
         """Layers of a branch beside a skip; 1 without skips."""
         return residual_of(self.residual).every

@@ -29,7 +29,7 @@ import numpy as np
 from harness.base.arrays import Array
 from harness.base.quadrature import expectation
 from harness.networks.activations import Activation
-from harness.networks.spec import NetworkSpec, activation_of, normalisation_of
+from harness.networks.spec import NetworkSpec, activation_of, normalisation_of, residual_of
 
 LEAST = 1e-8  # of a variance that is handed on through standardised weights: below, phi is linear to 8 digits
 LARGE = 512  # samples; from there on, what is left is proportional to 1/batch: an error under 1e-5
@@ -192,7 +192,7 @@ def _ln_attenuation(spec: NetworkSpec, mean_square: float, batch: int) -> float:
 def _end_of_skip(spec: NetworkSpec, k: int) -> int | None:
     """The layer at which the skip past layer k ends; None where no skip leads past it."""
     end = 1 + spec.block_layers * ceil((k - 1) / spec.block_layers)
-    return end if spec.residual.name == "pre" and end < spec.depth else None
+    return end if residual_of(spec.residual).order == "pre" and end < spec.depth else None
 
 
 def _sigma_w2(spec: NetworkSpec, k: int, handed_on: float) -> float:

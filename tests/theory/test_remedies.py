@@ -101,6 +101,7 @@ CASES = [
     ("sigmoid", "none", choice("pre"), STANDARDISED),
     *((a, "none", choice("pre", every=2), {}) for a in ("relu", "sigmoid")),
     ("tanh", "layer", choice("pre", every=3), {}),
+    ("tanh", "none", choice("fixup"), {}),
     *((a, "none", choice("none"), LSUV) for a in ("relu", "tanh", "sigmoid")),
     ("sigmoid", "none", choice("none"), LSUV | STANDARDISED),
     ("sigmoid", "layer", choice("pre"), LSUV),

@@ -18,6 +18,9 @@ def blocked(cases: Sequence[Case], batch: int) -> Iterator[Problem]:
         if skips and any(len(set(widths)) > 1 for widths in hidden):
             text = f"residual: {skips[0]} adds layers up, so hidden layers must have one width; remove one of them"
             yield Problem(key, text, reads=(case.paths["residual"],))
+        if "fixup" in skips and any(INITS[name]().within is not None for name, _ in axes.values(case.axes["init"])):
+            text = "lsuv scales the weights that residual: fixup scales by a rule; remove one of them"
+            yield Problem(case.paths["init"], text, reads=(case.paths["residual"],))
         for name, _ in axes.values(case.axes["normalisation"]):
             yield from _too_few(case, NORMALISATIONS[name](), key, hidden, batch)
         if True in axes.values(case.axes["tied"]):

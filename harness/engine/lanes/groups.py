@@ -12,7 +12,7 @@ from harness.networks.activations import ACTIVATIONS, SATURATED, Activation
 from harness.networks.costs import COSTS
 from harness.networks.data import DataSpec
 from harness.networks.remedies.normalisations import Normalisation
-from harness.networks.spec import Choice, NetworkSpec, activation_of, normalisation_of
+from harness.networks.spec import Choice, NetworkSpec, activation_of, normalisation_of, residual_of
 from harness.networks.training.recipe import Training
 
 # Least number of homogeneous lanes in a backward chunk, whatever their size: each chunk costs a pair of lanes.
@@ -103,8 +103,8 @@ class Output:
 
 
 def lane_key(spec: NetworkSpec) -> tuple[Hashable, ...]:
-    """The coordinates that all networks of one lane share, and alpha: they have the same hidden layers."""
-    return *spec.grouping_key("lane"), spec.branch_scale
+    """The coordinates that all networks of one lane share, and what follows from depth: the same hidden layers."""
+    return *spec.grouping_key("lane"), spec.branch_scale, spec.last_ruled
 
 
 def draws_key(spec: NetworkSpec) -> tuple[Hashable, ...]:
@@ -127,7 +127,13 @@ class Remedy:
     alpha: float  # the factor of the branch beside a skip
     every: int  # layers of a branch beside a skip
     standardised: bool  # whether the weights of every layer are
+    rule_gain: float  # of the weights within a branch, by Fixup's rule
+    last_ruled: int  # the last layer whose weights start by that rule; 0 without
     within: float | None  # of 1, the variance of z to which the batch scales every layer's weights; None: it does not
+
+    def gain(self, k: int) -> float:
+        """The factor of W[k−1] by Fixup's rule, but for the last of a branch, whose 0 is alpha."""
+        return self.rule_gain if 1 < k < self.last_ruled and not self.joins(k) else 1.0
 
     def joins(self, k: int) -> bool:
         """Whether a skip may begin or end at layer k: every layer, unless branches have several."""
@@ -142,7 +148,8 @@ def remedy_of(spec: NetworkSpec) -> Remedy | None:
     if not spec.remedied:
         return None
     normalisation = None if spec.normalisation.name == "none" else normalisation_of(spec.normalisation)
-    order = None if spec.residual.name == "none" else spec.residual.name
+    residual = residual_of(spec.residual)
+    order = None if residual.name == "none" else residual.order
     return Remedy(
         normalisation,
         spec.normalise == "outputs",
@@ -150,6 +157,8 @@ def remedy_of(spec: NetworkSpec) -> Remedy | None:
         spec.branch_scale,
         spec.block_layers,
         spec.weight_standardised,
+        spec.rule_gain(2),
+        spec.last_ruled,
         spec.within,
     )
 

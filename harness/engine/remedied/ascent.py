@@ -70,7 +70,8 @@ class Ascent:
     def weights(self, k: int) -> Weights:
         """The hidden W[k]."""
         base, scale = self.draws.hidden(k), self.scales[k]
-        return self.parameters.weights(base) if scale is None else scale.weights(base)
+        W = self.parameters.weights(base) if scale is None else scale.weights(base)
+        return W.times(self.remedy.gain(k + 1))
 
     def standardised(self, k: int, output_width: int | None) -> tuple[Array, Array] | None:
         """`SharedDraws.standardised` of W[k]; None where weights are not standardised."""
@@ -89,7 +90,7 @@ def ascend(group: Group, draws: SharedDraws) -> Ascent:
     for k in range(depth):
         base, b = draws.hidden(k), parameters.hidden_bias(k)
         W, scale = weights_on(r, parameters.weights(base), b, remedy)
-        branch = preactivations(r, W, b)
+        branch = preactivations(r, W.times(remedy.gain(k + 1)), b)
         joins = k > 0 and remedy.joins(k + 1)
         z = joined(remedy, branch, {"pre": trunk, "post": r}.get(str(remedy.order)) if joins else None)
         trunk = z if remedy.joins(k + 1) else trunk

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from harness.base.arrays import Array
-from harness.base.scaled import Scaled, Weights, any_of, concatenated, scaled
+from harness.base.scaled import Scaled, Weights, any_of, concatenated, log10_of, scaled
 from harness.engine.equations import cost_gradient, layer_forward, through_activation, through_weights
 from harness.engine.gram import weight_gradient_squares
 from harness.engine.lanes.ascent import repeat_lanes
@@ -203,7 +203,8 @@ def _log10_gains(ascent: Ascent, start: Start, output: Output, top: Top) -> Arra
     """log10 of the gain of each layer of the networks with one output, (depth, replicates, lanes)."""
     scales = [scale for scale in (*ascent.scales[: output.depth - 1], top.scale) if scale is not None]
     if not scales:
-        return ascent.parameters.gains(output, start.lanes).per_layer
+        ruled = np.array([ascent.group.lanes[0].rule_gain(k) for k in range(1, output.depth + 1)])
+        return ascent.parameters.gains(output, start.lanes).per_layer + log10_of(ruled)[:, None, None]
     return np.stack([scale.log10_gain for scale in scales])
 
 

@@ -105,7 +105,10 @@ def add_alpha(columns: dict[str, Array], remedy: Remedy, depth: int) -> dict[str
     in_branch, starts_branch = (k > 1) & (end < depth), end_above < depth
     contain = {"pre": OF_PARAMETERS, "inside": (*OF_Z, *OF_PARAMETERS, *OF_AFFINE), "post": OF_PARAMETERS}
     alpha = log10_of(remedy.alpha)
-    shifts = dict.fromkeys(contain.get(str(remedy.order), ()), np.where(in_branch, alpha, 0.0))
+    in_parameters = (
+        in_branch & (k < end) if remedy.last_ruled else in_branch
+    )  # the last W of Fixup's branch is itself 0
+    shifts = dict.fromkeys(contain.get(str(remedy.order), ()), np.where(in_parameters, alpha, 0.0))
     if remedy.order == "pre":
         shifts |= dict.fromkeys(("log10_grad_outputs", *OF_AFFINE), np.where(starts_branch, alpha, 0.0))
         shifts |= dict.fromkeys(OF_Z, np.where(in_branch & (k < end), alpha, 0.0))

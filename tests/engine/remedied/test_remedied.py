@@ -11,7 +11,7 @@ from harness.networks.remedies.normalisations import NORMALISATIONS
 from harness.networks.remedies.residuals import RESIDUALS
 
 NORMALISED = [name for name in NORMALISATIONS if name != "none"]
-ORDERS = [name for name in RESIDUALS if name != "none"]
+ORDERS = [name for name, make in RESIDUALS.items() if name != "none" and not make().by_rule]
 
 
 def remedied(activation="relu", normalisation="none", residual=None, normalise="preactivations", **options):
@@ -26,11 +26,11 @@ def remedied(activation="relu", normalisation="none", residual=None, normalise="
 def several():
     """Networks of a block: lanes, depths and groups of every kind."""
     residuals = [choice("none"), *(choice(order, alpha=0.5) for order in ORDERS), choice("pre", depth_power=-0.5)]
-    residuals += [choice("pre", alpha=0.5, every=2)]
+    residuals += [choice("pre", alpha=0.5, every=2), choice("fixup")]
     return [
         remedied(activation, normalisation, residual, depth=depth, weight_scale=scale, output_width=3)
         for activation, normalisation, residual, depth, scale in product(
-            ("relu", "tanh"), ("none", "batch", "layer"), residuals, (3, 7), (1.0, 1.3)
+            ("relu", "tanh"), ("none", "batch", "layer"), residuals, (3, 7, 9), (1.0, 1.3)
         )
     ]
 
@@ -178,20 +178,17 @@ def blocks(depth, every=2, alpha=0.7, **options):
     return remedied("tanh", residual=choice("pre", alpha=alpha, every=every), depth=depth, **options)
 
 
-def cost_of_blocks(weights, one, x, y):
+def cost_of_blocks(weights, one, x, y, alpha):
     """The linear cost of z[k] = z[k − every] + alpha · (the layers between), without biases."""
     z = trunk = x @ weights[0]
     for k, W in enumerate(weights[1:], start=2):
         z = np.tanh(z) @ W
         if k < one.depth and (k - 1) % one.block_layers == 0:
-            z = trunk = trunk + one.branch_scale * z
+            z = trunk = trunk + alpha * z
     return (np.tanh(z) * y).sum(axis=1).mean()
 
 
-@pytest.mark.parametrize(("depth", "every"), [(7, 2), (6, 2), (8, 3), (3, 4)])
-def test_gradients_past_branches_of_several_layers_are_those_of_finite_differences(depth, every):
-    """Also where the layers above the last skip are fewer than a branch, and where there is no skip at all."""
-    one = blocks(depth, every, width=4, input_width=3, output_width=2)
+def compare_with_finite_differences(one, alpha):
     weights, _, x, y = drawn(one, batch=3, cost="linear")
     layers, _ = run(one, batch=3, cost="linear")
     for k, W in enumerate(weights):
@@ -200,10 +197,34 @@ def test_gradients_past_branches_of_several_layers_are_those_of_finite_differenc
             here, either = W[place], []
             for step in (1e-6, -1e-6):
                 W[place] = here + step
-                either.append(cost_of_blocks(weights, one, x, y))
+                either.append(cost_of_blocks(weights, one, x, y, alpha))
             W[place] = here
             grad[place] = (either[0] - either[1]) / 2e-6
         assert 10 ** layers["log10_grad_weights"][k] == pytest.approx(np.linalg.norm(grad), rel=1e-6), k
+        assert 10 ** layers["log10_norm_weights"][k] == pytest.approx(np.linalg.norm(W), rel=1e-12), k
+
+
+@pytest.mark.parametrize(("depth", "every"), [(7, 2), (6, 2), (8, 3), (3, 4)])
+def test_gradients_past_branches_of_several_layers_are_those_of_finite_differences(depth, every):
+    """Also where the layers above the last skip are fewer than a branch, and where there is no skip at all."""
+    compare_with_finite_differences(blocks(depth, every, width=4, input_width=3, output_width=2), 0.7)
+
+
+@pytest.mark.parametrize(("depth", "every"), [(9, 2), (8, 3), (4, 3)])
+def test_fixup_is_the_skip_past_weights_that_start_by_its_rule(depth, every):
+    """The last layer of each branch is 0 and learns; the others, scaled by L^(−1/(2m − 2)), get no gradient."""
+    options = {"depth": depth, "width": 4, "input_width": 3, "output_width": 2}
+    one = remedied("tanh", residual=choice("fixup", every=every), **options)
+    compare_with_finite_differences(one, 1.0)
+    weights, he = drawn(one)[0], drawn(remedied("tanh", **options))[0]
+    count = (depth - 2) // every
+    for k, (W, V) in enumerate(zip(weights, he, strict=True), start=1):
+        ends, ruled = k > 1 and (k - 1) % every == 0, 1 < k <= 1 + every * count
+        factor = (0 if ends else count ** (-1 / (2 * every - 2))) if ruled else 1
+        np.testing.assert_allclose(W, factor * V, rtol=1e-15)
+    layers, _ = run(one)
+    blocks_passed = layers["log10_block_factor"].dropna()
+    assert (blocks_passed == 0).all() and len(blocks_passed) == count
 
 
 @pytest.mark.parametrize("alpha", [0.7, 0.0])
@@ -228,7 +249,17 @@ def test_the_ledger_of_branches_of_several_layers_telescopes(alpha):
         assert (column["log10_grad_preactivations"][[4, 5]] == -np.inf).all()
 
 
+def test_fixups_of_different_depths_are_those_alone():
+    """Their branches are scaled by the number of them, so that they share no lane unless that is the same."""
+    several = [remedied("tanh", residual=choice("fixup"), depth=depth) for depth in (3, 4, 5, 8, 9)]
+    layers, _ = run(several)
+    for one in several:
+        assert differing(run(one)[0], layers, KEYS) == []
+
+
 def test_a_branch_of_half_a_layer_is_refused():
-    for every in (0, 1.5):
-        with pytest.raises(ValueError, match=rf"^every must be a whole number of layers, 1 or more, not {every:g}$"):
-            RESIDUALS["pre"](every=every)
+    for name, least in (("pre", 1), ("fixup", 2)):
+        for every in (least - 1, 2.5):
+            refusal = rf"^every must be a whole number of layers, {least} or more, not {every:g}$"
+            with pytest.raises(ValueError, match=refusal):
+                RESIDUALS[name](every=every)
