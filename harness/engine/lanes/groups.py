@@ -140,7 +140,9 @@ class Remedy:
         return (k - 1) % self.every == 0
 
 
-PLAIN = Remedy(None, False, None, 1.0, 1, False, None)
+PLAIN = Remedy(
+    None, after=False, order=None, alpha=1.0, every=1, standardised=False, rule_gain=1.0, last_ruled=0, within=None
+)
 
 
 def remedy_of(spec: NetworkSpec) -> Remedy | None:
