@@ -499,6 +499,24 @@ NUMBERS = {
         "engine/training/test_training_remedied.py::"
         "test_the_norm_ledger_closes_and_only_steps_grow_the_weights_of_normalised_layers",
     ),
+    "standardised weights whose gradient is not projected": (
+        "networks/remedies/standardised.py",
+        "    return normalisations.backward(COLUMNS, grad_W, v_hat, inverse)\n",
+        "    return (grad_W - grad_W.mean(axis=-2, keepdims=True)) * inverse\n",
+        "engine/remedied/test_standardised.py::test_the_gradient_of_the_trained_weights_is_that_of_finite_differences",
+    ),
+    "LSUV that divides by the variance": (
+        "networks/remedies/unit_variance.py",
+        "        gain = gain / np.sqrt(np.where(off, variance, 1))\n",
+        "        gain = gain / np.where(off, variance, 1)\n",
+        "engine/remedied/test_unit_variance.py::test_every_layer_has_unit_variance_within_the_tolerance[50.0-0.0]",
+    ),
+    "lanes of Fixup with another number of branches": (
+        "engine/lanes/groups.py",
+        "spec.branch_scale, spec.last_ruled\n",
+        "spec.branch_scale\n",
+        "engine/remedied/test_remedied.py::test_fixups_of_different_depths_are_those_alone",
+    ),
     "a result that remembers what was computed before": (
         "execution/block.py",
         "    within = within or fit(block, settings)\n",
