@@ -53,7 +53,7 @@ def test_the_factor_of_a_batch_against_simulation(name, batch):
     z, grad = rng.standard_normal((2, batch, DRAWS))
     grad -= grad.mean(axis=0)
     made = NORMALISATIONS["batch"]()
-    z_hat, inverse = normalisations.forward(made, z, np.zeros((1, 1)))
+    z_hat, inverse, _ = normalisations.forward(made, z, np.zeros((1, 1)))
     through = normalisations.backward(made, grad * activation.slope(z_hat), z_hat, inverse)
     passed = np.square(through).sum(axis=0) / (batch - 1)
     phi = activation.value(z_hat)
@@ -66,7 +66,7 @@ def test_the_factor_of_a_batch_against_simulation(name, batch):
 
 def test_two_samples_have_the_moments_of_the_sphere():
     z = np.random.default_rng(1).standard_normal((5, 400_000))
-    z_hat, _ = normalisations.forward(NORMALISATIONS["batch"](), z, np.zeros((1, 1)))
+    z_hat, *_ = normalisations.forward(NORMALISATIONS["batch"](), z, np.zeros((1, 1)))
     moments, tanh = sphere_moments(ACTIVATIONS["tanh"](), 5), np.tanh(z_hat)
     assert moments.K == pytest.approx(np.square(tanh).mean(), abs=1e-3)
     assert moments.K_o == pytest.approx((tanh[0] * tanh[1]).mean(), abs=4e-3)  # four standard errors
