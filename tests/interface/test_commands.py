@@ -617,7 +617,7 @@ def test_a_terminal_shows_a_bar_and_keeps_nothing_of_it(tmp_path):
     assert code == 0
     assert "━" in text and "of 16 networks" in text and "left" in text
     last = screen(text)
-    assert last[0].startswith("Slope of the gradient towards the input")
+    assert last[0].startswith("What is left of the gradient")
     assert not any("━" in line or "of 16 networks" in line for line in last)
     assert any(line.split()[:2] == ["tanh", "orthogonal"] for line in last)
     assert "\x1b[?25h" in text.rpartition("\x1b[?25l")[2]  # the cursor is shown again
