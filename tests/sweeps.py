@@ -85,8 +85,8 @@ class Tables:
     def neurons(self) -> pd.DataFrame:
         return self.results.neurons
 
-    def build(self, network: str):
-        return self.results.build(network)
+    def build(self, network: str, step: int | None = None):
+        return self.results.build(network, step)
 
     @property
     def sweep(self):
