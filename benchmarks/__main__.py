@@ -43,8 +43,8 @@ def main() -> None:
 def sections(given: argparse.Namespace, peers: Sequence[Peer]) -> list[str]:
     """A table a grid, where peers underflow, and the extremes."""
     lines: list[str] = []
-    everyone = contenders(peers)
     for grid in (CHOICES[name] for name in given.grids):
+        everyone = contenders(peers, grid.normalisation != "none")
         result = {dtype: timing.side_by_side(everyone, grid, dtype, given.runs) for dtype in given.dtypes}
         peaks = peak_memory(given, grid, everyone) if max(grid.depths) >= LARGE else {}
         lines += ["", *report.table(grid, result, peaks)]

@@ -13,7 +13,7 @@ from harness.execution.pools.worker import keep_freed_memory
 from harness.networks.data import DataSpec
 from harness.networks.spec import NetworkSpec
 
-HARNESS, LIMIT = "harness", "bare products and draws"
+HARNESS, LIMIT, PLAIN = "harness", "bare products and draws", "harness, networks without normalisation"
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,12 @@ class Contender:
     compile: Callable[[Grid, str], None] | None = None
 
 
-def contenders(peers: Sequence[Peer]) -> list[Contender]:
-    return [Contender(LIMIT, limit.run), Contender(HARNESS, _harness), *map(_of_peer, peers)]
+def contenders(peers: Sequence[Peer], normalised: bool = False) -> list[Contender]:
+    """Of plain networks, or of normalised ones, which not every peer runs."""
+    if not normalised:
+        return [Contender(LIMIT, limit.run), Contender(HARNESS, _harness), *map(_of_peer, peers)]
+    able = (_of_peer(peer) for peer in peers if peer.normalises)
+    return [Contender(PLAIN, lambda grid, dtype: _harness(grid.plain, dtype)), Contender(HARNESS, _harness), *able]
 
 
 def run_by_name(name: str, grid: Grid, dtype: str, peers: Sequence[str]) -> None:

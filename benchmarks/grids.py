@@ -1,13 +1,14 @@
 """The grids of networks that are timed: products of activations, weight scales and depths."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.networks.spec import Choice, NetworkSpec
 
 ACTIVATIONS = ("relu", "sigmoid")
+EPSILON = 1e-5  # of a normalisation, the frameworks' default; PyTorch's batch normalisation takes no 0
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Stack:
     depth: int
     width: int
     batch: int
+    normalisation: str = "none"  # of the hidden layers, before the activation
 
     @property
     def gains(self) -> np.ndarray:
@@ -28,6 +30,7 @@ class Stack:
     @property
     def specs(self) -> tuple[NetworkSpec, ...]:
         n = self.width
+        normalisation = Choice(self.normalisation, (("epsilon", EPSILON),) if self.normalisation != "none" else ())
         return tuple(
             NetworkSpec(
                 activation=Choice(self.activation),
@@ -38,6 +41,7 @@ class Stack:
                 width=n,
                 input_width=n,
                 output_width=n,
+                normalisation=normalisation,
             )
             for scale in self.scales
         )
@@ -52,11 +56,17 @@ class Grid:
     scales: tuple[float, ...]
     width: int
     batch: int = 64
+    normalisation: str = "none"
 
     def stacks(self) -> Iterator[Stack]:
         for activation in ACTIVATIONS:
             for depth in self.depths:
-                yield Stack(activation, self.scales, depth, self.width, self.batch)
+                yield Stack(activation, self.scales, depth, self.width, self.batch, self.normalisation)
+
+    @property
+    def plain(self) -> "Grid":
+        """The same networks without normalisation."""
+        return replace(self, normalisation="none")
 
     @property
     def specs(self) -> tuple[NetworkSpec, ...]:
@@ -74,6 +84,8 @@ class Grid:
             depths = f"{len(self.depths)} depths ({self.depths[0]} … {self.depths[-1]})"
         axes = f"{depths}, {len(self.scales)} weight scales, {' and '.join(ACTIVATIONS)}"
         size = f"width {self.width}, batch {self.batch}"
+        if self.normalisation != "none":
+            size += f", {self.normalisation} normalisation"
         return f"**{self.name}**: {axes}, {size}: {len(self.specs)} networks, {self.layers:,} layers"
 
 
@@ -87,6 +99,8 @@ GRIDS = {
         Grid("depth", tuple(2**i for i in range(1, 9)), _scales(8), width=128),
         Grid("wide", (64,), _scales(4), width=512),
         Grid("deep", (5000,), _scales(4), width=64),
+        Grid("batch", tuple(2**i for i in range(1, 9)), _scales(8), width=128, normalisation="batch"),
+        Grid("layer", tuple(2**i for i in range(1, 9)), _scales(8), width=128, normalisation="layer"),
     )
 }
 SMALL = Grid("small", (1, 2, 9), _scales(3), width=16, batch=8)  # for the check that everybody computes the same

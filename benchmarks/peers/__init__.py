@@ -38,6 +38,7 @@ class Peer:
     record: Callable[[Stack, Any], Columns]
     compile: Callable[[Stack, str], None] | None = None  # what is done once for all runs
     around: Callable[[], AbstractContextManager] = nullcontext  # a setting that holds while it runs
+    normalises: bool = False  # whether it runs networks with normalised layers
 
 
 PACKAGES = {

@@ -5,11 +5,17 @@ from contextlib import contextmanager
 
 import torch
 
+from benchmarks.grids import EPSILON
+
 torch.set_num_threads(1)
 
 norm = torch.linalg.vector_norm
 LARGEST = float("inf")  # the order of the norm
 PHI = {"relu": torch.relu, "sigmoid": torch.sigmoid}
+NORMALISE = {
+    "batch": lambda z: torch.nn.functional.batch_norm(z, None, None, training=True, eps=EPSILON),
+    "layer": lambda z: torch.nn.functional.layer_norm(z, z.shape[-1:], eps=EPSILON),
+}
 
 
 @contextmanager
