@@ -81,7 +81,8 @@ soak: $(SCHEMA) $(VENV)/.test
 	SOAK=1 $(PY) -m pytest --timeout=0 tests/test_faults.py tests/test_damage.py tests/test_stale_results.py \
 		tests/test_surroundings.py tests/test_upgrade.py tests/test_file_systems.py tests/test_output.py tests/test_limits.py \
 		tests/execution/test_cluster.py tests/execution/test_cluster_surroundings.py tests/test_mutations.py \
-		tests/test_planted_errors.py tests/base/test_interval_coverage.py tests/study/test_fresh_seeds.py $(ARGS)
+		tests/test_planted_errors.py tests/base/test_interval_coverage.py tests/study/test_fresh_seeds.py \
+		tests/study/test_training_power.py $(ARGS)
 
 bench: $(VENV)/.project
 	$(PY) -m benchmarks $(ARGS)

@@ -70,6 +70,28 @@ class Bmm:
         return [W.detach().numpy() for W, _ in self.layers]
 
 
+class Vmap(Bmm):
+    """All networks by torch.func: the gradient of one network, mapped over the batch of them; one optimiser for all."""
+
+    def __init__(self, runs: list[Run], dtype: np.dtype) -> None:
+        super().__init__(runs, dtype)
+        self.gradients = torch.func.vmap(torch.func.grad(self._cost), in_dims=(0, None, None))
+
+    def _cost(self, layers: list[list[torch.Tensor]], r: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        for k, (W, b) in enumerate(layers, start=1):
+            z = torch.addmm(b, r, W)
+            r = z if k == len(layers) else self.phi(z)
+        return torch.nn.functional.cross_entropy(r, labels)
+
+    def step(self, x: np.ndarray, y: np.ndarray) -> None:
+        layers = [[part.detach() for part in both] for both in self.layers]
+        found = self.gradients(layers, torch.from_numpy(x[0]), torch.from_numpy(y[0]).argmax(1))
+        for both, of_both in zip(self.layers, found, strict=True):
+            for part, gradient in zip(both, of_both, strict=True):
+                part.grad = gradient
+        self.optimiser.step()
+
+
 class Loop:
     """One network after another, each with its own optimiser."""
 
@@ -84,7 +106,7 @@ class Loop:
         return [np.concatenate(layers) for layers in zip(*(one.weights() for one in self.each), strict=True)]
 
 
-CONTENDERS = {"harness": Harness, "PyTorch loop": Loop, "PyTorch bmm": Bmm}
+CONTENDERS = {"harness": Harness, "PyTorch loop": Loop, "PyTorch bmm": Bmm, "torch.func.vmap": Vmap}
 
 
 def minibatches(dtype: np.dtype, steps: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -140,16 +162,14 @@ def main() -> None:
     torch.set_flush_denormal(True)
     require_agreement()
     print(f"{machine.line()} Medians of {rounds} rounds; {NETWORKS} networks, batch {BATCH}.\n")
-    print("| optimiser, activation, depth, width, dtype | harness ms | × PyTorch loop | × PyTorch bmm |")
-    print("|---|---|---|---|")
+    others = [name for name in CONTENDERS if name != "harness"]
+    print(f"| optimiser, activation, depth, width, dtype | harness ms | {' | '.join(f'× {name}' for name in others)} |")
+    print("|---|---|" + "---|" * len(others))
     for depth, width in ((8, 32), (8, 64)):
         for optimiser in RATES:
             for dtype in ("float32", "float64"):
                 times = timed(runs_of(optimiser, "relu", depth, width, NETWORKS), np.dtype(dtype), rounds)
-                ratios = [
-                    median(a / b for a, b in zip(times[name], times["harness"], strict=True))
-                    for name in ("PyTorch loop", "PyTorch bmm")
-                ]
+                ratios = [median(a / b for a, b in zip(times[name], times["harness"], strict=True)) for name in others]
                 cells = " | ".join(f"{value:.2f}" for value in (median(times["harness"]), *ratios))
                 print(f"| {optimiser}, relu, {depth}, {width}, {dtype} | {cells} |", flush=True)
 
