@@ -172,8 +172,8 @@ def files(folder: Path) -> dict[str, tuple[int, int, bytes]]:
     A running command may rename or remove a file while the folder is read; such a file is left out.
     """
     found = {}
-    for path in sorted(folder.rglob("*")):
-        with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+    for path in filter(Path.is_file, sorted(folder.rglob("*"))):
+        with contextlib.suppress(FileNotFoundError):
             content = path.read_bytes()
             found[str(path.relative_to(folder))] = (path.stat().st_ino, path.stat().st_mtime_ns, content)
     return found

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import textwrap
 import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -223,7 +224,8 @@ def test_there_is_nobody_to_compute(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"^--dask: no scheduler at tcp://127\.0\.0\.1:1: .+$"):
         harness.sweep(config, out=tmp_path / "results", dask="tcp://127.0.0.1:1")
     with pytest.raises(ConfigError, match=r"^--dask: no scheduler at tcp://127\.0\.0\.1:1: .+$"):
-        asyncio.run(in_a_notebook(config, tmp_path))
+        with ThreadPoolExecutor(1) as thread:  # this one may run an event loop of the browser's tests
+            thread.submit(asyncio.run, in_a_notebook(config, tmp_path)).result()
     (tmp_path / "distributed.py").write_text("raise ImportError")
     path = os.pathsep.join((str(tmp_path), environment()["PYTHONPATH"]))
     done = run("sweep", config, "--dask", "tcp://127.0.0.1:1", cwd=tmp_path, PYTHONPATH=path, **DRIVER)

@@ -29,24 +29,27 @@ class Declared(NamedTuple):
 
 def declared(path: Path) -> list[Declared]:
     """The parts of its own that a question's file lists by name; none where it cannot be read."""
-    try:
-        statements = ast.parse(path.read_text(encoding="utf-8")).body
-    except (OSError, SyntaxError, ValueError):
-        return []
+    statements = _statements(path)
     return [part for statement in statements for part in _listed(statement, statements)]
 
 
 def defines_parts(path: Path) -> bool:
     """Whether a question's file may define parts of its own: it assigns their tables, or lists figures not by name."""
-    try:
-        statements = ast.parse(path.read_text(encoding="utf-8")).body
-    except (OSError, SyntaxError, ValueError):
-        return False
     return any(
         name != "FIGURES" or not all(isinstance(entry, ast.Constant) for entry in entries)
-        for statement in statements
+        for statement in _statements(path)
         for name, entries in _assigned(statement)
     )
+
+
+def _statements(path: Path) -> list[ast.stmt]:
+    """The statements of a file; none where it cannot be read, or is a pipe, which would never end."""
+    if not path.is_file():
+        return []
+    try:
+        return ast.parse(path.read_text(encoding="utf-8")).body
+    except (OSError, SyntaxError, ValueError):
+        return []
 
 
 def _assigned(statement: ast.stmt) -> Iterator[tuple[str, list[ast.expr]]]:

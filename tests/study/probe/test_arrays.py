@@ -19,7 +19,7 @@ from harness.results.columns import LAYERS
 
 DOCS = Path(__file__).parents[3] / "docs/probe.md"
 OF_REMEDIES = ("log10_normalisation_factor", "log10_grad_gamma", "log10_grad_beta", "log10_branch_ratio")
-NOT_HERE = (*OF_REMEDIES, "branch_cosine", "log10_block_factor")
+NOT_HERE = (*OF_REMEDIES, "branch_cosine", "log10_block_factor", "lsuv_divisions", "mean_abs_grad_weights")
 MEASURES = [column.name for column in LAYERS if column.source == "measure" and column.name not in NOT_HERE]
 
 
