@@ -82,11 +82,15 @@ def by_autograd(one):
     C = ((r - y) ** 2).sum(dim=1).mean() / 2
     C.backward()
     nothing = torch.tensor(float("nan"), dtype=x.dtype)
-    rows = [
-        [*(nothing if v.grad is None else v.grad.norm() for v in (W, b, z, r, gamma, beta)), r.pow(2).mean().sqrt()]
-        for W, b, z, r, gamma, beta in kept
-    ]
-    columns = torch.tensor(rows, dtype=x.dtype).log10().detach().numpy().T
+    with torch.no_grad():
+        rows = [
+            [
+                *(nothing if v.grad is None else v.grad.norm() for v in (W, b, z, r, gamma, beta)),
+                r.square().mean().sqrt(),
+            ]
+            for W, b, z, r, gamma, beta in kept
+        ]
+    columns = torch.tensor(rows, dtype=x.dtype).log10().numpy().T
     return dict(zip(COLUMNS, columns, strict=True)) | {"log10_cost": [np.log10(C.item())]}
 
 

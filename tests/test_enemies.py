@@ -18,6 +18,7 @@ from harness.base.errors import ConfigError, HarnessError
 from harness.execution import driver
 from harness.execution.dispatch import Resources
 from harness.networks import data
+from harness.networks.coordinates import PRODUCT_ORDER
 from harness.study.sweep import prepare
 
 GOOD = "name: t\nnetwork: {activation: relu, init: he_normal, depth: 8, width: 16}\n"
@@ -90,7 +91,7 @@ ENEMIES = {
     ),
     "10^7 values": (
         GOOD.replace("8", "[" + "{from: 1, to: 1e4, steps: 1e4}, " * 1000 + "]").encode(),
-        f"2:10: network: the axes hold 10,000,014 values, more than 50,000{LARGE}",
+        f"2:10: network: the axes hold {10**7 + len(PRODUCT_ORDER) - 1:,} values, more than 50,000{LARGE}",
     ),
 }
 
