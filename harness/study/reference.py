@@ -61,7 +61,8 @@ def of_results(results: Results, like: Reference | None = None) -> Reference:
     )
     draws = per_network(layers, results.networks)
     statistics, spread = _over_draws(draws)
-    allowed = _allowed(statistics, spread, float(np.finfo(results.sweep.dtype).eps))
+    condition = _condition(layers, results.networks).groupby([draws[key] for key in KEYS], sort=False).median()
+    allowed = _allowed(statistics, spread, condition, float(np.finfo(results.sweep.dtype).eps))
     columns = {LAYERS: tuple(layers), NETWORKS: tuple(networks)}
     return Reference(statistics, digest(layers, networks), fingerprint(), columns, allowed)
 
@@ -87,6 +88,18 @@ def per_network(layers: pd.DataFrame, networks: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([frame, means], axis=1)
 
 
+def _condition(layers: pd.DataFrame, networks: pd.DataFrame) -> pd.Series:
+    """The most by which a small relative error in r grows between any two layers, in decades, of each network.
+
+    From layer i to j above it r changes by r[j]/r[i], and the error by what the gradient changes by from j to i.
+    """
+    ordered = layers.sort_values("layer", kind="stable")
+    error = (ordered["log10_grad_preactivations"] + ordered["log10_rms_outputs"]).replace([np.inf, -np.inf], np.nan)
+    names = ordered["network"].astype(str)
+    grown = (error.groupby(names, sort=False).cummax() - error).groupby(names, sort=False).max()
+    return grown.loc[networks["network"].astype(str)].fillna(0).set_axis(networks.index)
+
+
 def _over_draws(draws: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Medians and counts of each network over its draws, and the standard deviations over the same draws."""
     groups = draws.groupby(KEYS, sort=False)
@@ -96,10 +109,11 @@ def _over_draws(draws: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return counts.join(medians), spread
 
 
-def _allowed(statistics: pd.DataFrame, spread: pd.DataFrame, epsilon: float) -> pd.DataFrame:
+def _allowed(statistics: pd.DataFrame, spread: pd.DataFrame, condition: pd.Series, epsilon: float) -> pd.DataFrame:
     """The difference of each statistic that is allowed between two machines, in its own unit.
 
-    The product of a layer rounds about `width` times, there are `depth` layers, and each rounding is amplified. A value
+    The product of a layer rounds about `width` times, there are `depth` layers, and each rounding is amplified by up to
+    `condition` decades. A value
     in decades is itself rounded. Where amplified rounding exceeds the spread over draws, two machines in effect compute
     different networks, and their medians differ as medians of independent draws do, no more. One draw has no spread, so
     rounding alone sets the limit.
@@ -107,7 +121,7 @@ def _allowed(statistics: pd.DataFrame, spread: pd.DataFrame, epsilon: float) -> 
     width, depth = (statistics.index.get_level_values(name).to_numpy(dtype=float) for name in ("width", "depth"))
     rounding = epsilon * (width * depth + ROUNDINGS)
     with np.errstate(over="ignore"):
-        amplified = rounding * 10 ** statistics["amplified"].fillna(0).to_numpy()
+        amplified = rounding * 10 ** condition.reindex(statistics.index).to_numpy()
     by_chance = STANDARD_ERRORS * MEDIAN * np.sqrt(2 / statistics["draws"].to_numpy())
     allowed = {}
     for name in spread:

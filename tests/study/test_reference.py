@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from harness.base.errors import ResultsError
@@ -168,3 +169,18 @@ def test_a_damaged_reference_is_named(csv, tmp_path):
     (tmp_path / "x.json").write_text('{"sha256": "", "fingerprint": {}}')
     with pytest.raises(ResultsError, match=r"x\.csv: cannot be read"):
         reference.read(tmp_path / "x.csv")
+
+
+def test_an_error_that_grows_in_the_middle_of_a_network_counts():
+    """Its rounding is amplified a thousand times on the way up and shrinks again: end to end, nothing is seen of it."""
+    error = [0.0, -1.0, -3.0, -1.0, 0.0]  # decades of ‖∂C/∂z‖·r, from the lowest layer up
+    layers = pd.DataFrame(
+        {
+            "network": ["a"] * 5 + ["b"] * 5,
+            "layer": [1, 2, 3, 4, 5, 5, 4, 3, 2, 1],
+            "log10_grad_preactivations": [*error, *np.arange(5.0)],
+            "log10_rms_outputs": 0.0,
+        }
+    )
+    networks = pd.DataFrame({"network": ["b", "a"]}, index=[7, 8])
+    assert reference._condition(layers, networks).to_dict() == {7: 4.0, 8: 3.0}
