@@ -20,7 +20,7 @@ from benchmarks import machine, memory
 
 NETWORKS = {"20 layers of 128, batch 128": (20, 128, 128), "8 layers of 512, batch 256": (8, 512, 256)}
 LOOPS = {"plain": None, "recorded": 1, "every 100": 100}  # watch's `every`; None: without watch
-STEPS = {"plain": 200, "recorded": 20, "every 100": 200}
+STEPS = {"plain": 600, "recorded": 20, "every 100": 600}
 
 
 def trained(depth: int, width: int, batch: int, every: int | None, steps: int) -> float:
