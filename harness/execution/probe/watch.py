@@ -65,6 +65,9 @@ class Step:
         self.hooks.remove()
         for handle in self.handles:
             handle.remove()
+        for p in self.tape.named.values():
+            if p._backward_hooks is not None and not p._backward_hooks:
+                p._backward_hooks = None  # an empty table of hooks would still be called in every backward pass
 
     def finish(self) -> Recording:
         self.abandon()

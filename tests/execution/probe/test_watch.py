@@ -300,6 +300,18 @@ def test_no_graph_outlives_its_step():
         gc.enable()
 
 
+def test_no_hook_is_left_after_a_recorded_step():
+    """Not even an empty table of hooks, which PyTorch calls in every backward pass; the user's own hook stays."""
+    model, (x, y) = small(), classes()
+    mine = model[0].weight.register_hook(lambda gradient: None)
+    with harness.watch(model, every=100) as watched:
+        for _ in range(2):
+            F.cross_entropy(model(x), y).backward()
+    assert len(watched.report.layers)
+    left = {name: p._backward_hooks for name, p in model.named_parameters() if p._backward_hooks is not None}
+    assert list(left) == ["0.weight"] and mine.id in left["0.weight"]
+
+
 @pytest.mark.parametrize("rows", [1, 2000])
 def test_steps_are_in_the_tables(tmp_path, monkeypatch, rows):
     monkeypatch.setattr("harness.study.probe.watch.PENDING_ROWS", rows)  # at every step, or only at the end
