@@ -91,7 +91,7 @@ def per_network(layers: pd.DataFrame, networks: pd.DataFrame) -> pd.DataFrame:
 def _condition(layers: pd.DataFrame, networks: pd.DataFrame) -> pd.Series:
     """The most by which a small relative error in r grows between any two layers, in decades, of each network.
 
-    From layer i to j above it r changes by r[j]/r[i], and the error by what the gradient changes by from j to i.
+    From layer i up to layer j an error grows as the gradient does from j down to i, and r grows by r[j]/r[i].
     """
     ordered = layers.sort_values("layer", kind="stable")
     error = (ordered["log10_grad_preactivations"] + ordered["log10_rms_outputs"]).replace([np.inf, -np.inf], np.nan)

@@ -172,8 +172,8 @@ def test_a_damaged_reference_is_named(csv, tmp_path):
 
 
 def test_an_error_that_grows_in_the_middle_of_a_network_counts():
-    """Its rounding is amplified a thousand times on the way up and shrinks again: end to end, nothing is seen of it."""
-    error = [0.0, -1.0, -3.0, -1.0, 0.0]  # decades of ‖∂C/∂z‖·r, from the lowest layer up
+    """Rounding grows a thousand times from layer 2 to 3, a hundred times from layer 1, and not at all end to end."""
+    error = [0.0, 1.0, -2.0, -1.0, 0.0]  # decades of ‖∂C/∂z‖·r, from the lowest layer up
     layers = pd.DataFrame(
         {
             "network": ["a"] * 5 + ["b"] * 5,
