@@ -13,11 +13,10 @@ from harness.engine.lanes.groups import PLAIN, Remedy, remedy_of
 from harness.networks.activations import ACTIVATIONS, Activation
 from harness.networks.draws import draw_parameters
 from harness.networks.spec import NetworkSpec, activation_of
-from harness.networks.training.recipe import Recipe
+from harness.networks.training.recipe import Recipe, optimiser_of
 
 TOGETHER_BYTES = 2**24  # of the weights, moments and layers of the runs that are trained together
 MOST_TOGETHER = 32  # runs; numpy's calls are then a small part of a step
-MOMENTS = {"sgd": 0, "momentum": 1, "adam": 2}  # arrays beside the weights
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Run:
     def bytes(self, dtype: np.dtype) -> int:
         """Bytes of weights, gradients and moments, and of the layers of one minibatch."""
         fans = [self.spec.fans(k) for k in range(self.spec.depth)]
-        weights = (2 + MOMENTS.get(self.recipe.optimiser.name, 2)) * sum(i * o for i, o in fans)
+        weights = (2 + len(optimiser_of(self.recipe.optimiser).moments)) * sum(i * o for i, o in fans)
         layers = (4 if self.remedy == PLAIN else 8) * self.recipe.batch * sum(o for _, o in fans)
         return (weights + layers) * dtype.itemsize
 

@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 
 from harness.base.arrays import Array
-from harness.base.scaled import scaled
+from harness.base.scaled import any_of, scaled
 from harness.engine.training.at_start import Run, Stack, drawn
 from harness.engine.training.evaluate import fit, outputs, over_rows
 from harness.engine.training.loop import Step, Trained
@@ -49,10 +49,13 @@ def course(
     yield recorder.snapshot(0, None)
     scheduled, watch = set(training.recorded), CostWatch(training, runs)
     for step, (x, y) in enumerate(islice(_data(runs, splits, seed), training.steps), start=1):
-        taken = trained.step(x, y, count_frozen=bool(training.reached) or step in scheduled)
+        found = trained.gradients(x, y)
+        reached = list(watch.reached(found.log10_cost, (trained.diverged == 0) & ~found.overflows))
+        taken = trained.update(found, count_frozen=bool(reached) or step in scheduled)
         recorder.clipped += taken.clipped
-        for reached, those in watch.reached(taken.log10_cost, trained.diverged == 0):
-            yield recorder.snapshot(step, taken, those, reached)
+        for value, those in reached:
+            if any_of(alive := trained.diverged[those] == 0):
+                yield recorder.snapshot(step, taken, those[alive], value)
         if step in scheduled:
             yield recorder.snapshot(step, taken)
             recorder.clipped[:], recorder.steps_since = 0, step

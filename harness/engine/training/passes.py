@@ -6,7 +6,7 @@ engine/remedied. Here the gradients are those of the parameters themselves, with
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -65,18 +65,23 @@ class Ascent:
 
 @dataclass(frozen=True)
 class Gradients:
-    """The gradients of a minibatch, from the lowest layer up."""
+    """The gradients of a minibatch."""
 
     log10_cost: Array  # (runs,)
-    layers: list[Scaled]  # of the parameters of each layer, the shapes of `Stack.layers`
+    layers: Iterable[Scaled]  # of the parameters of each layer, from the output layer down; shapes of `Stack.layers`
     overflows: Array  # (runs,)
 
-    def norm(self) -> tuple[Array, Array]:
-        """The norm of the whole gradient of each run as mantissa and exponent, (runs,)."""
-        squares, exponents = zip(*(g.safe_squares for g in self.layers), strict=True)
-        top = np.max(exponents, axis=0)
-        total = sum(np.ldexp(s, np.maximum(2 * (e - top), -5000)) for s, e in zip(squares, exponents, strict=True))
-        return np.sqrt(total)[:, 0], top[:, 0]
+    def put(self, runs: Array, others: Gradients) -> Gradients:
+        """These with the gradients of some runs, (runs,) of booleans, replaced by others."""
+        log10_cost, overflows = self.log10_cost.copy(), self.overflows.copy()
+        log10_cost[runs], overflows[runs] = others.log10_cost, others.overflows
+        return Gradients(log10_cost, self._replaced(runs, others), overflows)
+
+    def _replaced(self, runs: Array, others: Gradients) -> Iterator[Scaled]:
+        for layer, replacing in zip(self.layers, others.layers, strict=True):
+            layer.mantissa[runs], exponent = replacing.mantissa, layer.exponent.copy()
+            exponent[runs] = replacing.exponent
+            yield Scaled(layer.mantissa, exponent)
 
 
 def hidden_layers(
@@ -141,7 +146,7 @@ def gradients(stack: Stack, x: Array, y: Array, cost: str) -> Gradients:
     for k in range(len(ascent.hidden), 0, -1):
         rows, grad_r, trunk = _hidden_backward(ascent, k, grad_r, trunk)
         layers.append(rows)
-    return Gradients(log10_cost[:, 0], layers[::-1], ascent.overflows)
+    return Gradients(log10_cost[:, 0], layers, ascent.overflows)
 
 
 def _hidden_backward(
