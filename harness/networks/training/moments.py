@@ -20,15 +20,12 @@ class Moments:
 
     def direction(self, gradient: Scaled, step: int) -> Scaled:
         """The direction of a step, counted from 1. The gradient may be overwritten."""
-        exponent = gradient.exponent
         if self.arrays:
             if any_of(leaving := self._leaving(gradient)):
                 self._change_unit(leaving, gradient)
-            shifted(gradient.mantissa, exponent - self.exponent, out=gradient.mantissa)
-            exponent = self.exponent
-        one = np.ldexp(gradient.dtype.type(1), np.clip(-exponent, -5000, 5000))[..., None, None]
-        direction = self.optimiser.update(self.arrays, gradient.mantissa, step, one)
-        return Scaled(direction, self.optimiser.power * exponent)
+            shift = gradient.exponent - self.exponent
+            gradient = Scaled(shifted(gradient.mantissa, shift, out=gradient.mantissa), self.exponent)
+        return self.optimiser.update(self.arrays, gradient, step)
 
     def clear(self, runs: Array) -> None:
         """Set the moments of some runs to 0."""
