@@ -154,3 +154,10 @@ def test_adam_divides_nothing_by_zero():
     for step in (1, 2):
         found = moments.direction(Scaled(np.array([[[[1, 0], [-1, 0]]]], "float32"), np.full((1, 1), 100)), step)
         np.testing.assert_allclose(found.mantissa[0, 0], [[1, 0], [-1, 0]], rtol=1e-6)
+
+
+def test_a_dead_run_stays_with_the_others():
+    """Weights of 0: activations that are exactly 0 have not left the range."""
+    stack = stack_of("float32", "relu", scales=(1.0, 0.0))
+    _, exact = Plain(stack, 8, keep=True).gradients(stack, *minibatch(2, "float32"), "squared")
+    assert exact.all()
