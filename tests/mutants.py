@@ -493,11 +493,23 @@ NUMBERS = {
         "engine/training/test_training_remedied.py::test_rows_that_do_not_train_are_normalised_by_those_that_do",
     ),
     "gamma's steps in the norm of the weights'": (
-        "engine/training/loop.py",
-        "            norms.append(Scaled(update.mantissa[..., W, :], update.exponent).log10_norm[:, 0])\n",
-        "            norms.append(update.log10_norm[:, 0])\n",
+        "engine/training/ledger.py",
+        "        self._entered[k] = *flow, *u.flat_squares, *u_bias.flat_squares\n",
+        "        self._entered[k] = *flow, *update.flat_squares, *u_bias.flat_squares\n",
         "engine/training/test_training_remedied.py::"
         "test_the_norm_ledger_closes_and_only_steps_grow_the_weights_of_normalised_layers",
+    ),
+    "a gradient in training that may underflow": (
+        "engine/training/plain.py",
+        "        leaving = ~within(inner(delta, delta), GRADIENT[delta.dtype])\n",
+        "        leaving = np.zeros((len(delta), 1), dtype=bool)\n",
+        "engine/training/test_training_plain.py::test_gradients_vanish_far_below_the_number_format",
+    ),
+    "a second moment in the unit of the first": (
+        "networks/training/moments.py",
+        "            shifted(array, power * (self.exponent - exponent), out=array)\n",
+        "            shifted(array, self.exponent - exponent, out=array)\n",
+        "engine/training/test_training_plain.py::test_directions_are_right_for_gradients_of_any_size",
     ),
     "standardised weights whose gradient is not projected": (
         "networks/remedies/standardised.py",
