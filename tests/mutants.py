@@ -355,13 +355,13 @@ INPUT = {
         f"{ENEMIES}an_enemys_config_is_refused_within_a_second_and_200_mb[100,000-deep lists]",
     ),
     "sizes are not counted": (
-        "config/checks.py",
-        "    if not allow_large and problems.add(\n",
-        "    if False and problems.add(\n",
+        "config/checks/checked.py",
+        "    if not allow_large and _add_sizes(problems, sweep):\n",
+        "    if False:\n",
         f"{ENEMIES}an_enemys_config_is_refused_within_a_second_and_200_mb[10^9 networks]",
     ),
     "names of any kind": (
-        "config/models.py",
+        "config/types/text.py",
         '_FOLDER = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?"\n',
         '_FOLDER = r"(?s:.*)"\n',
         f"{ENEMIES}a_name_that_could_leave_the_results_folder_is_refused_and_nothing_is_written",
@@ -379,7 +379,7 @@ INPUT = {
         f"{ENEMIES}a_questions_file_is_run_in_the_users_own_checkout_and_its_path_is_printed",
     ),
     "an axis that evaluates": (
-        "config/value_types.py",
+        "config/types/values.py",
         "    def check(value: object) -> int:\n",
         "    def check(value: object) -> int:\n        value = eval(value) if isinstance(value, str) else value\n",
         f"{ENEMIES}names_come_from_tables_and_expressions_are_not_evaluated",
