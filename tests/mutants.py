@@ -409,19 +409,19 @@ INPUT = {
         "figures/test_figures_drawn.py::test_labels_are_shown_as_text",
     ),
     "pickles are loaded": (
-        "networks/data_files.py",
+        "networks/files/arrays.py",
         "    with np.load(path, allow_pickle=False) as arrays:\n",
         "    with np.load(path, allow_pickle=True) as arrays:\n",
         f"{DATA}no_pickle_is_ever_loaded",
     ),
     "parquet types are looked at when all is unpacked": (
-        "networks/data_files.py",
+        "networks/files/tables.py",
         "            elif str(field.type) not in _NUMERIC:\n",
         "            elif False:\n",
         f"{ENEMIES}a_small_file_that_would_take_gigabytes_is_refused_in_little_memory",
     ),
     "NaN in data": (
-        "networks/data_files.py",
+        "networks/files/dataset.py",
         "    if not finite.all():\n",
         "    if False:\n",
         f"{DATA}what_cannot_be_used_is_refused_with_file_and_column",

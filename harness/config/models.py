@@ -40,7 +40,7 @@ from harness.networks.activations import SATURATED
 from harness.networks.coordinates import COORDINATES, PRODUCT_ORDER
 from harness.networks.costs import COSTS
 from harness.networks.data import TARGET_KINDS, DataSpec
-from harness.networks.data_files import Keys
+from harness.networks.files.dataset import Keys
 from harness.networks.kinds import Choice, Coordinate
 
 MOST_LAYERS = 10_000  # in a list of layers to record

@@ -9,7 +9,8 @@ from harness.config import axes, grid
 from harness.config.models import NetworkAxes, Sweep, written_networks
 from harness.networks.costs import COSTS
 from harness.networks.data import digits
-from harness.networks.data_files import Dataset, UnusableData, file_digest, load_dataset
+from harness.networks.files.dataset import Dataset, UnusableData
+from harness.networks.files.load import file_digest, load_dataset
 
 _TARGETS = ("data", "targets")
 

@@ -26,7 +26,6 @@ from harness.config.types.values import (
     word,
 )
 from harness.networks import kinds
-from harness.networks.activations import OneOf
 
 
 def axis_of(coordinate: kinds.Coordinate) -> Type:
@@ -163,6 +162,6 @@ def _parameter(name: str, parameter: inspect.Parameter) -> tuple[Any, Any]:
     default = "none" if nullable else f"{parameter.default:g}"
     describe = Field((parameter.default,), description=f"Parameter of {name}; default {default}.")
     for metadata in getattr(parameter.annotation, "__metadata__", ()):
-        if isinstance(metadata, OneOf):
+        if isinstance(metadata, kinds.OneOf):
             return plain_axis(one_number_of(what, metadata.numbers)), describe
     return numeric_axis(f"{name}_{parameter.name}", number(what), nullable=nullable), describe

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from harness.base.messages import remedy, shown
 from harness.config.types.values import Type, complaint
-from harness.networks.data_files import SUFFIXES
+from harness.networks.files.load import SUFFIXES
 
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # folders Windows cannot make
 _FOLDER = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?"
