@@ -25,17 +25,10 @@ from harness.execution.planning.plan import Plan, PlannedBlock
 from harness.execution.pools.processes import Pool
 from harness.networks.data import dataset_of
 from harness.results import parts
+from harness.results.disk.lock import HeldFolder, locked, require_unlocked
 from harness.results.environment import environment, made_with
 from harness.results.files import write_json, write_text
-from harness.results.folder import (
-    CONFIG,
-    MANIFEST,
-    HeldFolder,
-    locked,
-    remove_results,
-    require_unlocked,
-    results_folder,
-)
+from harness.results.folder import CONFIG, MANIFEST, remove_results, results_folder
 from harness.results.tables import Tables
 
 

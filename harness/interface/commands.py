@@ -115,13 +115,14 @@ def sweep(
 ) -> None:
     detail = options.detail(quiet, verbose)
     from harness.config import read  # first: a wrong config, or a folder in use, is reported within a second
-    from harness.results import folder
+    from harness.results.disk.lock import require_unlocked
+    from harness.results.folder import results_folder
     from harness.study.own.finding import own_of_config
 
     own = own_of_config(config, overrides or ())
     with own.in_force():
         given = read(config, overrides or (), replicates, allow_large)
-    folder.require_unlocked(folder.results_folder(given.name, out))
+    require_unlocked(results_folder(given.name, out))
     resources = options.resources(workers, memory, dask)
     from harness.study.sweep import prepare, run
 
