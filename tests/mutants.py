@@ -227,7 +227,7 @@ DISKS = {
         f"{DAMAGE}a_manifest_that_is_lost_or_damaged_is_rebuilt",
     ),
     "claims are believed": (
-        "study/claims.py",
+        "study/verdicts.py",
         "        if not {verdict.grade, *(case.grade for case in verdict.cases)} <= {*GOOD, UNDECIDED, FAILS}:\n",
         "        if set() > {*GOOD, UNDECIDED, FAILS}:\n",
         f"{DAMAGE}damaged_claims_are_named_with_the_remedy_before_anything_is_shown",

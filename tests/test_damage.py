@@ -48,8 +48,9 @@ from harness.results import parts
 from harness.results.disk.lock import locked
 from harness.results.environment import made_with
 from harness.results.files import FAILPOINT_STEPS, FAILPOINT_VARIABLE
-from harness.study.claims import JudgedCase, Verdict, to_json
+from harness.study.claims import JudgedCase, Verdict
 from harness.study.sweep import prepare
+from harness.study.verdicts import to_json
 
 SOAK = os.environ.get("SOAK")  # set by `make soak`: more of everything
 DRAWN = TINY.replace("[]", "[gradient_profile]")
