@@ -13,21 +13,13 @@ import numpy as np
 from scipy import special
 
 from harness.base.arrays import Array
-from harness.networks.kinds import Table
+from harness.networks.kinds import OneOf, Table
 
 Function = Callable[[Array], Array]
 FillBoth = Callable[[Array, Array, Array], None]
 
-
 # A slope under this share of the activation's largest counts as saturated, unless a sweep says other.
 SATURATED = 0.01
-
-
-@dataclass(frozen=True)
-class OneOf:
-    """In the annotation of a parameter: the numbers that it may be."""
-
-    numbers: tuple[float, ...]
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,10 @@ from harness.networks.draws import Network, draw_parameters, is_neuron, neurons
 from harness.networks.spec import NetworkSpec
 from harness.networks.training.split import draw_split
 from harness.results.columns import TABLES
+from harness.results.disk.part import is_part
 from harness.results.files import text_path
 from harness.results.folder import CONFIG, LAYERS, MANIFEST, NETWORKS, STEP_LAYERS, STEPS
-from harness.results.parts import block_made_with, committed_parts, is_part, read_table
+from harness.results.parts import block_made_with, committed_parts, read_table
 from harness.results.rows import Rows
 
 Result = TypeVar("Result")
