@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from math import prod
+from itertools import chain
 
 import numpy as np
 
 from harness.base.arrays import Array
-from harness.base.scaled import Weights
 from harness.engine.lanes.draws import SharedDraws
 from harness.engine.lanes.groups import Block, Settings
 from harness.engine.remedied.ascent import ascend, weights_on
@@ -24,17 +23,14 @@ def scaled_start(
     """
     block = Block((spec,), range(replicate, replicate + 1))
     settings = Settings(seed, data, "squared", dtype.name, decades=1)  # neither cost nor decades matter going up
-    kept = dtype.itemsize * sum(prod(spec.fans(k)) for k in range(spec.depth))
-    draws, (group,) = SharedDraws(block, settings, kept), block.groups
+    draws, (group,) = SharedDraws(block, settings, keep=0), block.groups
     ascent, (output,) = ascend(group, draws), group.outputs
     start = ascent.parameters.weights(draws.output(output.depth, output.width))
     top, _ = weights_on(ascent.r(spec.depth - 1), start, ascent.parameters.output_bias(output), ascent.remedy)
-    all_weights = [*map(ascent.weights, range(spec.depth - 1)), top]
-    gains = [_gain(W) * 2.0 ** -draws.base_exponent(W.base.shape[-2]) for W in all_weights]  # of the base as drawn
-    return [_gain(W) * W.base[0, 0] for W in all_weights], [float(gain) for gain in gains]
-
-
-def _gain(weights: Weights) -> Array:
-    """The gain of the only lane, a number of the dtype of the weights."""
-    assert weights.gain is not None  # the batch sets one for every lane
-    return np.ldexp(weights.gain, weights.exponent)[0, 0]
+    scaled, gains = [], []
+    for W in chain(map(ascent.weights, range(spec.depth - 1)), [top]):  # one base at a time: wide ones take memory
+        assert W.gain is not None  # the batch sets one for every lane
+        gain = np.ldexp(W.gain, W.exponent)[0, 0]
+        scaled.append(gain * W.base[0, 0])
+        gains.append(float(gain) * 2.0 ** -draws.base_exponent(W.base.shape[-2]))
+    return scaled, gains

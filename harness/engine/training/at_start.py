@@ -65,7 +65,7 @@ class Run:
     def bytes(self, dtype: np.dtype) -> int:
         """Bytes of weights, gradients and moments, and of the layers of one minibatch."""
         fans = [self.spec.fans(k) for k in range(self.spec.depth)]
-        standardised = 3 if self.spec.weight_standardised else 0  # W, v_hat and ∂C/∂V beside V and ∂C/∂W
+        standardised = 2 if self.spec.weight_standardised else 0  # W and v_hat beside V
         copies = 2 + MOMENTS.get(self.recipe.optimiser.name, 2) + standardised
         weights = copies * sum(i * o for i, o in fans)
         layers = (4 if self.remedy == PLAIN else 8) * self.recipe.batch * sum(o for _, o in fans)
@@ -185,8 +185,9 @@ def _parameters(run: Run, seed: int, dtype: np.dtype, data: DataSpec | None) -> 
     if spec.within is not None:
         assert data is not None
         scaled, of_batch = scaled_start(spec, seed, run.replicate, data, dtype)
-        changed = [V * (new / old) for V, old, new in zip(weights, gains, of_batch, strict=True)]
-        weights, gains = changed if standardised else scaled, of_batch
+        ratios = [new / old for old, new in zip(gains, of_batch, strict=True)]
+        weights = [V * ratio for V, ratio in zip(weights, ratios, strict=True)] if standardised else scaled
+        gains = of_batch
     layers = [[W, b] for W, b in zip(weights, biases, strict=True)]
     for layer in layers[:-1] if run.remedy.normalisation else ():
         layer += [np.ones_like(layer[1]), np.zeros_like(layer[1])]  # gamma and beta
