@@ -517,6 +517,38 @@ NUMBERS = {
         "    return (grad_W - grad_W.mean(axis=-2, keepdims=True)) * inverse\n",
         "engine/remedied/test_standardised.py::test_the_gradient_of_the_trained_weights_is_that_of_finite_differences",
     ),
+    "training that does not start from LSUV's weights": (
+        "engine/training/at_start.py",
+        "if standardised else scaled\n",
+        "if standardised else weights\n",
+        "engine/training/test_training_on_weights.py::test_training_starts_from_the_weights_that_lsuv_has_scaled[0.0]",
+    ),
+    "rows seen through weights that are not standardised": (
+        "engine/training/evaluate.py",
+        '    """r[L] of one run, (1, 1, rows, output_width)."""\n    stack, _ = stack.multiplying()\n',
+        '    """r[L] of one run, (1, 1, rows, output_width)."""\n',
+        "engine/training/test_training_on_weights.py::test_whole_parts_of_the_data_see_the_standardised_weights",
+    ),
+    "the trained weights' ratio of updates over W": (
+        "engine/training/course.py",
+        "if stack.remedy.standardised else",
+        "if not stack.layers else",
+        "engine/training/test_training_on_weights.py::test_the_ledger_of_standardised_weights_is_that_of_the_trained_ones",
+    ),
+    "tied layers that take a step each": (
+        "engine/training/passes.py",
+        "if stack.remedy.tied else layers",
+        "if not layers else layers",
+        "engine/training/test_training_on_weights.py::"
+        "test_tied_layers_stay_equal_to_the_bit_and_their_rows_are_of_the_shared_weights[sgd]",
+    ),
+    "a skip past several layers that begins one layer below": (
+        "engine/training/passes.py",
+        "        trunk = z if joins else trunk\n",
+        "        trunk = z\n",
+        "engine/training/test_training_on_weights.py::"
+        "test_the_cost_changes_along_a_step_as_its_gradient_says[relu he_normal pre(every=3)]",
+    ),
     "LSUV that divides by the variance": (
         "networks/remedies/unit_variance.py",
         "        gain = gain / np.sqrt(np.where(off, variance, 1))\n",

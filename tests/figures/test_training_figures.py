@@ -1,9 +1,11 @@
 """Figures of training: what they prepare, from the tables of small runs, and that they draw."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from nets import spec
+from nets import choice, spec
 from training_runs import ENDS, recipe, trained, training
 
 from harness import figures
@@ -45,6 +47,17 @@ def test_the_bars_of_the_ledger_are_the_growth_of_the_weights(tables):
     first, last = (scheduled(own, step).set_index(["run", "layer"])["log10_norm_weights"] for step in (0, 12))
     expected = (100 ** (last - first) - 1).to_numpy()
     np.testing.assert_allclose(np.sort(rows["growth"]), np.sort(expected), rtol=1e-9, atol=1e-12)
+
+
+def test_weights_that_start_at_0_have_no_bar_in_the_ledger():
+    one = replace(spec("relu", "he_normal", depth=4, width=6, **ENDS), residual=choice("fixup"))
+    *_, steps, layers = trained([one], training(recipe("sgd", 0.02)), range(2))
+    prepared = figures.figure("norm_ledger").prepare(layers, steps)
+    assert list(prepared.rows["flow"].isna()) == [False, False, True, False]
+    assert not np.isinf(prepared.rows[["flow", "size", "growth"]]).any(axis=None)
+    with style.drawing_style():
+        figure = figures.figure("norm_ledger").draw(prepared)
+    assert any("No bar: weights that start at 0." in text.get_text() for text in figure.texts)
 
 
 def test_accuracy_is_that_of_the_rate_with_the_least_validation_cost(tables):

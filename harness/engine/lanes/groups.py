@@ -130,6 +130,7 @@ class Remedy:
     rule_gain: float  # of the weights within a branch, by Fixup's rule
     last_ruled: int  # the last layer whose weights start by that rule; 0 without
     within: float | None  # of 1, the variance of z to which the batch scales every layer's weights; None: it does not
+    tied: bool = False  # of runs that are trained: whether hidden layers after the first share their parameters
 
     def gain(self, k: int) -> float:
         """The factor of W[k−1] by Fixup's rule, but for the last of a branch, whose 0 is alpha."""

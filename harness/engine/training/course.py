@@ -9,13 +9,14 @@ from itertools import islice
 import numpy as np
 
 from harness.base.arrays import Array
-from harness.base.scaled import any_of, scaled
+from harness.base.scaled import any_of, log10_of, scaled
 from harness.engine.training.at_start import Run, Stack, drawn
 from harness.engine.training.evaluate import fit, outputs, over_rows
 from harness.engine.training.loop import Step, Trained
 from harness.engine.training.measured import measured
 from harness.engine.training.unit_lives import UnitLives
 from harness.networks.activations import SATURATED
+from harness.networks.data import DataSpec
 from harness.networks.training.recipe import Training
 from harness.networks.training.split import PARTS, Rows, Split, minibatches
 
@@ -41,10 +42,11 @@ def course(
     seed: int,
     dtype: np.dtype,
     cost: str,
+    data: DataSpec,
     saturated_below: float = SATURATED,
 ) -> Iterator[Snapshot]:
-    """Train runs of one shape and record them. `splits` has the data of each replicate."""
-    trained = Trained(runs, drawn(runs, seed, dtype), cost)
+    """Train runs of one shape and record them. `splits` has the data of each replicate, drawn by `data`."""
+    trained = Trained(runs, drawn(runs, seed, dtype, data), cost)
     recorder = _Recorder(trained, splits, saturated_below)
     yield recorder.snapshot(0, None)
     scheduled, watch = set(training.recorded), CostWatch(training, runs)
@@ -61,9 +63,9 @@ def course(
             recorder.clipped[:], recorder.steps_since = 0, step
 
 
-def retrained(run: Run, split: Split, steps: int, seed: int, dtype: np.dtype, cost: str) -> Stack:
+def retrained(run: Run, split: Split, steps: int, seed: int, dtype: np.dtype, cost: str, data: DataSpec) -> Stack:
     """The network of one run after some steps, trained again from the start."""
-    trained = Trained([run], drawn([run], seed, dtype), cost)
+    trained = Trained([run], drawn([run], seed, dtype, data), cost)
     for x, y in islice(_data([run], {run.replicate: split}, seed), steps):
         trained.step(x, y)
     return trained.stack
@@ -159,11 +161,17 @@ class _Recorder:
         networks["clipped_share"] = unknown[:, 0] if taken is None else self.clipped[those] / since
         delta = layers["log10_grad_preactivations"]
         networks["log10_gradient_gain"] = delta[:, 0] - delta[:, -1]
-        norm = np.log10((10.0 ** (2 * layers["log10_norm_weights"])).sum(axis=1)) / 2
-        networks["log10_norm_weights"] = norm
-        ratio = unknown if taken is None else taken.log10_norm_updates[those] - layers["log10_norm_weights"]
+        norms = self._log10_norms(those, layers)
+        once = norms[:, stack.distinct] if stack.remedy.tied else norms
+        networks["log10_norm_weights"] = np.log10((10.0 ** (2 * once)).sum(axis=1)) / 2
+        ratio = unknown if taken is None else taken.log10_norm_updates[those] - norms
         layers["log10_update_ratio"] = ratio
         layers["frozen_fraction"] = unknown if taken is None else taken.frozen[those]
         layers |= {"moved": ledger.moved(stack)[those], "norm_flow": ledger.flow[those].copy()}
         layers |= {"norm_step": ledger.size[those].copy(), "balance_residual": ledger.balance_residual(stack)[those]}
         layers |= {name: getattr(self.lives, name)[those].copy() for name in ("born", "died", "revived")}
+
+    def _log10_norms(self, those: Array, layers: dict[str, Array]) -> Array:
+        """log10 of the norms of the weights that are trained, (runs, depth): of V where weights are standardised."""
+        stack = self.trained.stack[those]
+        return log10_of(stack.squares()[0]) / 2 if stack.remedy.standardised else layers["log10_norm_weights"]

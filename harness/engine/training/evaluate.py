@@ -28,6 +28,7 @@ class OverRows:
 
 def over_rows(stack: Stack, rows: Rows) -> OverRows:
     """The dead units of one run over some rows, and the statistics of its layers."""
+    stack, _ = stack.multiplying()
     normalisation, dead, statistics = stack.remedy.normalisation, [], []
     r = unscaled(rows.inputs[None, None])
     over_batch = normalisation is not None and normalisation.over == "batch"
@@ -42,6 +43,7 @@ def over_rows(stack: Stack, rows: Rows) -> OverRows:
 
 def outputs(stack: Stack, rows: Rows, statistics: Sequence[Statistics] | None) -> Scaled:
     """r[L] of one run, (1, 1, rows, output_width)."""
+    stack, _ = stack.multiplying()
     r = unscaled(rows.inputs[None, None])
     for here, _ in hidden_layers(stack, r, statistics):
         r = here.layer.r

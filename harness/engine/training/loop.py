@@ -75,15 +75,19 @@ class Trained:
             clipped = np.zeros(len(self.runs), dtype=bool)
             if self.clips is not None:
                 every_layer = list(layers)
-                clipped, layers = clipped_to(self.clips, every_layer, *norm_of(squares))
+                clipped, layers = clipped_to(self.clips, every_layer, *self._norm(squares))
             of_layers = zip(reversed(range(len(self.moments))), layers, strict=True)
             frozen = np.full((len(self.runs), len(self.moments)), np.nan)
             for k, gradient in of_layers:
                 self._update(k, gradient, frozen if count_frozen else None)
-            norms, (mantissa, exponent) = self.ledger.add_step(), norm_of(squares)
+            norms, (mantissa, exponent) = self.ledger.add_step(), self._norm(squares)
             self._stop(found.overflows | ~np.isfinite(self.ledger.size).all(axis=-1))
         log10_norm = log10_of(mantissa) + exponent * LOG10_2
         return Step(found.log10_cost, log10_norm, clipped, norms, frozen)
+
+    def _norm(self, squares: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
+        """The norm of the whole gradient, from the output layer down; parameters that layers share count once."""
+        return norm_of([squares[-1 - k] for k in self.stack.distinct])
 
     def _update(self, k: int, gradient: Scaled, frozen: Array | None) -> None:
         """Step layer k; overwrites the gradient. Enters the share of its frozen weights in `frozen`, (runs, depth)."""

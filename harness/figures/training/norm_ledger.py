@@ -35,6 +35,7 @@ def prepare(layers: pd.DataFrame, steps: pd.DataFrame) -> Prepared:
     chosen = choose(steps)
     last, first = scheduled(of_tuned(layers, chosen.runs)), scheduled(of_tuned(layers, chosen.runs), 0)
     start = 100.0 ** first.set_index(["run", "layer"])["log10_norm_weights"]
+    start = start.where(start > 0)  # weights that start at 0, as some of Fixup do, have no growth in its units
     own = start.reindex(pd.MultiIndex.from_frame(last[["run", "layer"]])).to_numpy()
     parts = last.assign(flow=last["norm_flow"] / own, size=last["norm_step"] / own)
     parts = parts.assign(growth=parts["flow"] + parts["size"]).astype({"activation": str, "optimiser": str})
@@ -52,6 +53,7 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
     ]
     notes = caption(
         f"Depth {prepared.depth}, after {prepared.steps:,} steps; in units of ‖W‖² at the start; medians",
+        "no bar: weights that start at 0" if prepared.rows["flow"].isna().any() else "",
         how_tuned(chosen),
         chosen.notes,
     )
