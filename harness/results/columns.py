@@ -172,7 +172,12 @@ STEPS = (
     Column("log10_gradient_gain", "decades", "Attenuation on the probe: ‖∂C/∂z[1]‖ / ‖∂C/∂z[depth]‖", "record"),
     Column("log10_norm_weights", "log10", "Norm of all weights W of the network together", "record"),
     Column(
-        "status", "", "ok, or diverged and at which step; all values are null from there on", "record", repeats=True
+        "status",
+        "",
+        "ok; or what left the number format on the probe at which layer, as in `networks`; or diverged and at which "
+        "step: all values are null from there on",
+        "record",
+        repeats=True,
     ),
 )
 STEP_LAYERS = (
