@@ -582,8 +582,8 @@ NUMBERS = {
     ),
     "nulls without a status": (
         "engine/lanes/records.py",
-        '                text if fails else f"slope underflows at layer {layer}" if layer else OK\n',
-        "                OK\n",
+        '    return failure_text or (f"slope underflows at layer {slope_failure}" if slope_failure else OK)\n',
+        "    return OK\n",
         "config/test_edges.py::test_any_sweep_explains_itself",
     ),
 }

@@ -246,10 +246,10 @@ def base_alone(base: Array) -> Weights:
     return Weights(base, None, np.zeros(1, np.int64))
 
 
-def split(numbers: Array, dtype: np.dtype) -> tuple[Array, Array]:
-    """Split numbers into (mantissa, exponent). Numbers within 2^±FACTOR of 1 keep the exponent 0."""
+def split(numbers: Array, dtype: np.dtype, keep: int = FACTOR) -> tuple[Array, Array]:
+    """Split numbers into (mantissa, exponent). Numbers within 2^±keep of 1 have the exponent 0."""
     mantissa, exponent = np.frexp(np.asarray(numbers, dtype=np.float64))
-    ordinary = np.abs(exponent) <= FACTOR
+    ordinary = np.abs(exponent) <= keep
     mantissa = np.where(ordinary, numbers, mantissa).astype(dtype)
     return mantissa, np.where(ordinary, 0, exponent).astype(np.int64)
 

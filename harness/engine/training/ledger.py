@@ -39,14 +39,18 @@ class NormLedger:
         flow = inner(layer[..., :n, :], u.mantissa), update.exponent
         self._entered[k] = *flow, *u.flat_squares, *u_bias.flat_squares
 
-    def add_step(self) -> Array:
-        """Add the updates of all layers that were noted. Returns log10 of their norms ‖u‖, (runs, depth)."""
+    def add_step(self) -> tuple[Array, Array]:
+        """Add the updates of all layers that were noted.
+
+        Returns log10 of their norms ‖u‖, (runs, depth), and the largest ‖u‖² or ‖u_b‖² of each run, (runs,).
+        """
         flow, exponent, *squares = (np.concatenate(column, axis=-1) for column in zip(*self._entered, strict=True))
         size, of_size, size_biases, of_biases = squares
+        steps, of_bias = np.ldexp(size, 2 * of_size), np.ldexp(size_biases, 2 * of_biases)
         self.flow += np.ldexp(2 * flow, exponent)
-        self.size += np.ldexp(size, 2 * of_size)
-        self.size_biases += np.ldexp(size_biases, 2 * of_biases)
-        return log10_of(size) / 2 + of_size * LOG10_2
+        self.size += steps
+        self.size_biases += of_bias
+        return log10_of(size) / 2 + of_size * LOG10_2, np.maximum(steps, of_bias).max(axis=-1)
 
     def moved(self, stack: Stack) -> Array:
         """‖W − W_0‖/‖W_0‖, (runs, depth)."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.base.arrays import Array
-from harness.base.scaled import LOG10_2, Scaled, any_of, count, flat, log10_of, shifted
+from harness.base.scaled import LOG10_2, Scaled, any_of, count, flat, log10_of, shifted, split
 from harness.engine.lanes.groups import PLAIN
 from harness.engine.training.at_start import Run, Stack
 from harness.engine.training.ledger import NormLedger
@@ -24,6 +24,7 @@ from harness.engine.training.plain import Plain
 from harness.networks.training.moments import Moments
 from harness.networks.training.recipe import optimiser_of
 
+ORDINARY_FACTOR = 60  # learning rates and clipping factors within 2^±60 of 1 need no exponent of their own
 CLIP_EPSILON = 1e-6  # added to the norm that clipping divides by, as in torch.nn.utils.clip_grad_norm_
 
 
@@ -45,7 +46,8 @@ class Trained:
         self.runs, self.stack, self.cost = runs, stack, cost
         optimiser, self.step_count = optimiser_of(runs[0].recipe.optimiser), 0
         self.dtype = stack.layers[0].dtype
-        self.rates = np.array([run.recipe.learning_rate for run in runs], dtype=self.dtype)[:, None, None, None]
+        rates = np.array([run.recipe.learning_rate for run in runs])[:, None]
+        self.rates, self.rate_exponents = split(rates, self.dtype, keep=ORDINARY_FACTOR)  # (runs, 1)
         clips = [np.inf if run.recipe.clip is None else run.recipe.clip for run in runs]
         self.clips = np.array(clips) if min(clips) < np.inf else None
         self.diverged = np.zeros(len(runs), dtype=np.int64)  # the step at which a weight left the number format
@@ -80,8 +82,8 @@ class Trained:
             frozen = np.full((len(self.runs), len(self.moments)), np.nan)
             for k, gradient in of_layers:
                 self._update(k, gradient, frozen if count_frozen else None)
-            norms, (mantissa, exponent) = self.ledger.add_step(), self._norm(squares)
-            self._stop(found.overflows | ~np.isfinite(self.ledger.size).all(axis=-1))
+            (norms, largest), (mantissa, exponent) = self.ledger.add_step(), self._norm(squares)
+            self._stop(found.overflows | ~(largest <= np.finfo(self.dtype).max))
         log10_norm = log10_of(mantissa) + exponent * LOG10_2
         return Step(found.log10_cost, log10_norm, clipped, norms, frozen)
 
@@ -92,7 +94,8 @@ class Trained:
     def _update(self, k: int, gradient: Scaled, frozen: Array | None) -> None:
         """Step layer k; overwrites the gradient. Enters the share of its frozen weights in `frozen`, (runs, depth)."""
         direction = self.moments[k].direction(gradient, self.step_count)
-        update = Scaled(np.multiply(direction.mantissa, -self.rates, out=gradient.mantissa), direction.exponent)
+        u = np.multiply(direction.mantissa, -self.rates[..., None, None], out=gradient.mantissa)
+        update = Scaled(u, direction.exponent + self.rate_exponents)
         layer, ordinary = self.stack.layers[k], shifted(update.mantissa, update.exponent)
         self.ledger.enter(k, layer, update)
         if frozen is not None:
@@ -141,6 +144,6 @@ def clipped_to(
     beyond = size > clips * power
     if not any_of(beyond):
         return beyond, layers
-    factor = np.where(beyond, clips / size, 1).astype(layers[0].dtype)[:, None, None, None]
-    shift = np.where(beyond, -exponent, 0)[:, None]
-    return beyond, [Scaled(g.mantissa * factor, g.exponent + shift) for g in layers]
+    factor, shift = split(np.where(beyond, clips / size, 1), layers[0].dtype, keep=ORDINARY_FACTOR)
+    shift = np.where(beyond, shift - exponent, 0)[:, None]
+    return beyond, [Scaled(g.mantissa * factor[:, None, None, None], g.exponent + shift) for g in layers]

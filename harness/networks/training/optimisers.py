@@ -61,7 +61,8 @@ def adam(beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> Opt
         far = np.maximum(np.frexp(epsilon)[1] - unit, 0)  # exponent by which epsilon exceeds the unit
         size = np.sqrt(v, out=g)
         size *= _numbers(of_v**0.5 / of_m, -far, g.dtype)
-        size += np.maximum(_numbers(epsilon / of_m, -unit - far, g.dtype), np.sqrt(np.finfo(g.dtype).tiny))
+        least = np.sqrt(np.finfo(g.dtype).tiny)  # the square of anything smaller may read 0: it takes a smaller step
+        size += np.maximum(_numbers(epsilon / of_m, -unit - far, g.dtype), least)
         return Scaled(np.divide(m, size, out=size), -far)
 
     return Optimiser("adam", (1, 2), update, "m/(√v + epsilon), of bias-corrected moments; Kingma & Ba 2015")
