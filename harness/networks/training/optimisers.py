@@ -19,13 +19,15 @@ State = tuple[Scaled, ...]
 class Optimiser:
     """`start` makes the state of a parameter from an array of its shape; `update` takes one step.
 
-    `update(state, gradient, step)` returns the new state and the direction; steps are counted from 1.
+    `update(state, gradient, step)` returns the new state and the direction; steps are counted from 1. `epsilon` is the
+    size of gradients below which the step shrinks with them, where it does not otherwise; 0 for none.
     """
 
     name: str
     start: Callable[[Scaled], State]
     update: Callable[[State, Scaled, int], tuple[State, Scaled]]
     summary: str
+    epsilon: float = 0.0
 
 
 def sgd() -> Optimiser:
@@ -61,6 +63,7 @@ def adam(beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> Opt
         lambda like: (zeros_like(like), zeros_like(like)),
         update,
         "m/(√v + epsilon), of bias-corrected moments; Kingma & Ba 2015",
+        epsilon,
     )
 
 
