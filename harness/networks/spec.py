@@ -161,9 +161,7 @@ def activation_labelled(label: str) -> Activation:
 
     Raises KeyError for an unknown name, TypeError for an unknown parameter, and ValueError for an invalid value.
     """
-    name, _, inside = label.partition("(")
-    pairs = (pair.split("=") for pair in inside.rstrip(")").split(", ") if pair)
-    return activation_of(Choice(name, tuple((key, float(value)) for key, value in pairs)))
+    return activation_of(Choice.from_label(label))
 
 
 def init_of(choice: Choice) -> Init:

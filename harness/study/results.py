@@ -24,6 +24,7 @@ from harness.results.parts import read_table
 from harness.results.reader import Reader, among_own
 from harness.results.rows import Batch, Layers, over_layers, take
 from harness.results.tables import recorded
+from harness.results.training.tuning import with_ends
 from harness.study import claims, summary
 from harness.study.own.given import own_parts
 from harness.study.own.of_results import own_of_results
@@ -206,10 +207,10 @@ class Results(Reader):
     def _tables_of(self, figure: str) -> tuple[Layers, pd.DataFrame]:
         """What a figure takes: rows of layers or of layers at the steps of training, and the networks or the steps.
 
-        The networks have the batch size, and W, x and y for figures of neurons.
+        The networks have the batch size, and W, x and y for figures of neurons; the steps have the widths at both ends.
         """
         if figures.needs_training(figure):
-            return self.step_layers, self.steps
+            return self.step_layers, with_ends(self.steps, self._plotted_networks)
         networks = self.neurons if figures.needs_neurons(figure) else self._plotted_networks
         return self.rows, networks.assign(batch=self.sweep.data.batch)
 
