@@ -203,3 +203,22 @@ def test_a_printed_page_holds_charts_and_no_controls(opened):
     shown.page.emulate_media(media="print")
     assert shown.page.locator("#l-chart svg").is_visible()
     assert not shown.page.locator("#w-next").is_visible()
+
+
+COLOURS = """(() => {
+  const { backgroundColor, color, fontSize } = getComputedStyle(document.body);
+  return [backgroundColor, color, fontSize];
+})()"""
+LIGHT, DARK = ["rgb(255, 255, 255)", "rgb(22, 24, 29)", "16px"], ["rgb(16, 19, 24)", "rgb(236, 239, 244)", "16px"]
+
+
+@pytest.mark.parametrize(("scheme", "choice", "seen"), [
+    ("light", "", LIGHT), ("dark", "", DARK), ("light", "dark", DARK), ("dark", "light", LIGHT),
+])  # fmt: skip
+def test_the_reader_chooses_the_scheme_over_the_system_and_paper_is_white(opened, scheme, choice, seen):
+    page = opened("single", color_scheme=scheme).page
+    page.select_option("#theme", choice)
+    assert page.evaluate(COLOURS) == seen
+    page.select_option("#size", "large")
+    page.emulate_media(media="print")
+    assert page.evaluate(COLOURS) == ["rgb(255, 255, 255)", "rgb(0, 0, 0)", "12px"]
