@@ -189,6 +189,8 @@ def test_how_much_a_sweep_prints(tmp_path):
     assert "judged" in loud.stderr and "block" not in loud.stdout and "tables:" in loud.stdout
     assert quiet.stderr == "" and "output → input" in quiet.stdout and "tables:" not in quiet.stdout
     assert (tmp_path / "results/one/report.html").exists()
+    glance = quiet.stdout[: quiet.stdout.index("blank: exactly 0.")]
+    assert "output → input" in glance and forked("show", "results/one", cwd=tmp_path).stdout.startswith(glance)
     both = forked(*run, "-q", "-v", cwd=tmp_path)
     assert both.returncode == 2 and "not with --verbose" in both.stderr
 
