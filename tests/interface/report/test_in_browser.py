@@ -1,15 +1,21 @@
 """The report page in a real browser: what it shows is what the tables hold, and it asks nothing of anyone."""
 
 import json
+import math
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import axe_playwright_python
+import numpy as np
 import pytest
 from command import environment
-from report_pages import SHOWN, SIZES, SWEEPS, decades_of, log10_of, wait
+from report_pages import SHOWN, SIZES, SUPERSCRIPTS, SWEEPS, decades_of, log10_of, wait
+
+import harness
+from harness.interface.report.page import write_report
+from harness.study.results import Results
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -88,6 +94,31 @@ def test_formats_end_at_the_layers_of_the_table(opened, tables):
         for layer, zero in ((first + 1, False), (first, True)):
             shown.slide("#w-at", 2 * (600 - layer) + 1)
             assert (shown.text(f"#w-formats tr:nth-child({place}) td") == "reads 0") is zero, (name, layer)
+
+
+# Decades at which a number loses digits, and at which it reads 0: half of the smallest subnormal number.
+ENDS = {
+    name: (math.log10(float(np.finfo(name).tiny)), math.log10(float(np.finfo(name).smallest_subnormal)) - math.log10(2))
+    for name in ("float16", "float32", "float64")
+}
+ENDS["bfloat16"] = (ENDS["float32"][0], ENDS["float32"][0] - math.log10(2**8))  # float32's exponents, 8 bits
+
+
+def test_the_bars_of_the_formats_end_where_the_formats_do(opened):
+    """Places are read off the axis of the chart."""
+    shown = opened("depth")
+    shown.choose(w_activation="sigmoid", w_init="xavier_normal", w_depth=600)
+    shown.page.check("input[name=w-y][value=linear]")
+    read = "all => all.map(e => [e.textContent, e.getBoundingClientRect().y + e.getBoundingClientRect().height / 2])"
+    labels = shown.page.locator("#w-chart .axis:nth-of-type(3) .tick text").evaluate_all(read)
+    ticks = {0.0 if text == "1" else float(text[2:].translate(SUPERSCRIPTS)): y for text, y in labels}
+    slope, at_one = np.polyfit(list(ticks), list(ticks.values()), 1)
+    bottom = "all => all.map(e => e.getBoundingClientRect().bottom)"
+    full = shown.page.locator("#w-chart rect[style*='--full']").evaluate_all(bottom)
+    part = shown.page.locator("#w-chart rect[style*='w-hatch']").evaluate_all(bottom)
+    for place, name in enumerate(("float16", "bfloat16", "float32", "float64")):
+        drawn = [(bottoms[place] - at_one) / slope for bottoms in (full, part)]
+        assert drawn == pytest.approx(ENDS[name], abs=2 / abs(slope)), name  # two pixels
 
 
 def test_a_dead_network_never_shows_a_finite_total(opened, tables):
@@ -189,6 +220,22 @@ def test_hostile_texts_make_no_element(opened, written):
     assert shown.page.locator("img").count() == 0
     assert shown.text("h1") == evil
     assert shown.complaints == []
+
+
+def test_hostile_names_make_no_element(opened, pages, tmp_path, monkeypatch):
+    """Names of activations and initialisations, statuses and the reasons of failures, as a stranger's folder has them."""
+    evil = "<img src=x onerror=alert(1)>\"'</script>"
+    results = harness.load(pages / "results" / "depth")
+    texts = ("activation", "init", "status", "regime")
+    named = results.networks.assign(**{name: results.networks[name].astype(str) + evil for name in texts})
+    monkeypatch.setattr(Results, "networks", named)
+    monkeypatch.setattr(Results, "_plotted_networks", named)
+    monkeypatch.setattr(Results, "manifest", results.manifest | {"failed": [{"block": evil, "why": evil}]})
+    shown = opened(write_report(harness.load(results.path), tmp_path / "page.html"))
+    assert shown.page.locator("img").count() == 0
+    assert shown.complaints == []
+    for place in ("#claims table", "p.warn:visible", "#l-activations", "#l-values", "#d-values", "#w-axes", "#n-table"):
+        assert evil in shown.text(place), place
 
 
 def claim(text: str) -> dict:
