@@ -223,7 +223,7 @@ def test_hostile_texts_make_no_element(opened, written):
 
 
 def test_hostile_names_make_no_element(opened, pages, tmp_path, monkeypatch):
-    """Names of activations and initialisations, statuses and the reasons of failures, as a stranger's folder has them."""
+    """Names, statuses and reasons of failures, as a stranger's folder may have them."""
     evil = "<img src=x onerror=alert(1)>\"'</script>"
     results = harness.load(pages / "results" / "depth")
     texts = ("activation", "init", "status", "regime")
