@@ -14,9 +14,12 @@ from command import environment
 from report_pages import SHOWN, SIZES, SUPERSCRIPTS, SWEEPS, decades_of, log10_of, wait
 
 import harness
+from harness.interface.report.encoding import QUANTUM
 from harness.interface.report.page import write_report
+from harness.interface.report.sections.charts import MEASURES
 from harness.study.results import Results
 
+DELTA = "log10_grad_preactivations"
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -146,14 +149,41 @@ def test_the_pointer_the_slider_and_the_table_agree(opened, tables):
     shown.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 100)
     layer = int(re.fullmatch(r"layer (\d+) of 600", shown.text("#l-layer"))[1])
     assert 1 < layer < 600
-    layers = tables["depth"]["layers"].query("depth == 600 and activation == 'relu' and init == 'he_normal'")
-    at = layers.set_index(["network", "layer"])["log10_grad_preactivations"].unstack()
-    cells = [cell.inner_text() for cell in shown.page.locator("#l-values tbody tr").first.locator("td").all()]
-    assert log10_of(cells[0]) == pytest.approx((at[layer] - at[600]).median(), abs=SHOWN)
-    assert log10_of(cells[3]) == pytest.approx(at[layer].median(), abs=SHOWN)
+    rows = shown.page.locator("#l-values tbody tr").evaluate_all(
+        "rows => rows.map(row => [...row.children].map(cell => cell.innerText.trim()))"
+    )
+    measured = tables["depth"]["layers"].query("depth == 600").astype({"network": str})
+    for (name, *cells), init in zip(rows[2:], ("he_normal", "xavier_normal"), strict=True):
+        assert name == f"sigmoid, {init}"
+        own = measured.query(f"activation == 'sigmoid' and init == '{init}'").set_index("network")
+        here, top = own[own["layer"] == layer], own[own["layer"] == 600]
+        low, median, high = np.quantile(here[DELTA] - top[DELTA], [0.25, 0.5, 0.75])
+        assert low < median - 2 * SHOWN < median + 2 * SHOWN < high
+        assert [decades_of(text) for text in cells[2].split(" to ")] == pytest.approx([low, high], abs=0.006)
+        assert decades_of(cells[1]) == pytest.approx(median, abs=0.006)
+        shares = ("log10_grad_weights", "log10_activation_factor", "log10_weight_factor")
+        medians = [median, *here[[DELTA, *shares]].median()]
+        assert [log10_of(cells[place]) for place in (0, 3, 4, 5, 6)] == pytest.approx(medians, abs=SHOWN)
     shown.page.focus("#l-at")
     shown.page.keyboard.press("End")
     assert shown.text("#l-layer") == "layer 1 of 600"
+
+
+CHAIN_AT_LAYER_7 = """(() => {
+  const [{ chains }] = data.settings.filter(({ key }) => key.includes('sigmoid') && key.includes(40));
+  const valuesOf = (chain) => Object.keys(OF_CHAIN).map((name) => [name, OF_CHAIN[name](chain, 7)]);
+  return chainOf(chains[0]).then((chain) => [chains[0].network, valuesOf(chain)]);
+})()"""
+
+
+def test_the_line_of_a_draw_has_the_measures_of_the_table(opened, tables):
+    shown = opened("depth")
+    key, values = shown.page.evaluate(CHAIN_AT_LAYER_7)
+    own = tables["depth"]["layers"].query(f"network == '{key}'").set_index("layer")
+    own = own.assign(log10_relative=own[DELTA] - own[DELTA][40])
+    assert {name for name, _ in values} == set(MEASURES) & set(own) - {"dead_fraction"}
+    for name, value in values:
+        assert value == pytest.approx(own[name][7], abs=2 * QUANTUM), name
 
 
 def test_the_chart_over_depth_shows_the_median_and_theory(opened, tables):

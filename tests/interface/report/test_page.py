@@ -195,6 +195,7 @@ def test_how_much_a_sweep_prints(tmp_path):
     assert both.returncode == 2 and "not with --verbose" in both.stderr
 
 
-def test_a_folder_for_the_page_that_is_not_there_is_refused(pages):
-    done = forked("report", "results/depth", "--out", "no/page.html", cwd=pages)
-    assert done.returncode == 2 and "there is no folder" in done.stderr
+@pytest.mark.parametrize(("out", "said"), [("no/page.html", "there is no folder"), ("results", "is a folder; give")])
+def test_a_place_where_no_page_can_be_is_refused(pages, out, said):
+    done = forked("report", "results/depth", "--out", out, cwd=pages)
+    assert done.returncode == 2 and said in " ".join(done.stderr.replace("│", " ").split())
