@@ -195,8 +195,8 @@ class Results(Reader):
 
     @cached_property
     def _answer(self) -> str:
-        factors = ["log10_activation_factor", "log10_weight_factor"]
-        return summary.answer(self._plotted_networks, over_layers(self.rows, self._plotted_networks, factors)[0])
+        factors = over_layers(self.rows, self._plotted_networks, ["log10_activation_factor"])[0]
+        return summary.answer(self._plotted_networks, factors)
 
     @cached_property
     def _plotted_networks(self) -> pd.DataFrame:
