@@ -173,6 +173,7 @@ class Coordinate:
 
     @property
     def is_text(self) -> bool:
+        """Whether the tables have its values as texts."""
         return self.kind.dtype == "text"
 
     @property

@@ -73,7 +73,7 @@ class NetworkSpec(Coordinates):
 
     @property
     def within(self) -> float | None:
-        """Within which of 1 the variance of z is brought by scaling the weights (LSUV); None: they are not scaled."""
+        """The tolerance about 1 of the variance of z to which LSUV scales the weights; None: they are not scaled."""
         return init_of(self.init).within
 
     @property

@@ -47,7 +47,8 @@ def _falls_beyond(log10_costs: np.ndarray, best: int) -> bool:
 
 
 def grown_at_cost(steps: pd.DataFrame) -> pd.DataFrame:
-    """Rows where a cost of `training.reached` was reached: of each activation, optimiser and draw the first run
+    """Rows where a cost of `training.reached` was reached: the first run of each activation, optimiser
+    and draw.
 
     The column `grown` is log10 of ‖W‖²/‖W_0‖² there. Activation and optimiser are texts.
     """
