@@ -12,7 +12,8 @@ from command import forked
 
 import harness
 from harness.base.errors import ConfigError
-from harness.execution.probe.arrays.sizes import of_samples
+from harness.execution.probe.arrays.sizes import lengths
+from harness.execution.probe.record import of_samples
 from harness.execution.probe.tables import by_layer
 from harness.networks.activations import ACTIVATIONS
 from harness.results.columns import LAYERS
@@ -110,7 +111,7 @@ def test_a_residual_network_and_a_convolution():
 
 def test_samples_that_are_learned_do_not_count_as_lost():
     above, below = np.array([[1.0], [1.0], [1e-3], [0.0]]), np.array([[1e-3], [0.5], [1e-9], [0.0]])
-    median, lost = of_samples(above, below)
+    median, lost = of_samples(lengths(above), lengths(below))
     assert lost == 0.5 and median == pytest.approx(-3)
 
 
