@@ -127,6 +127,7 @@ class Recording:
     cost: float = nan
     has_graph: bool = True
     step: int = 0
+    of_torch: bool = True  # whether remedies are to be written as lines of PyTorch
 
     def of_kind(self, *kinds: str) -> Iterator[Row]:
         return (row for row in self.rows if row.kind in kinds)

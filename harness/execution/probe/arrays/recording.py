@@ -55,7 +55,7 @@ def recording_of(arrays: Mapping[str, Array], ops: Ops) -> Recording:
     _require_known(arrays, ops)
     layers = _signals(arrays, ops)
     rows = [row for signals in layers for row in _rows(signals)]
-    recording = Recording(rows=rows, cost=ops.cost)
+    recording = Recording(rows=rows, cost=ops.cost, of_torch=False)
     recording.number()
     return recording
 
