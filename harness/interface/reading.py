@@ -123,7 +123,7 @@ Watched = Annotated[Path, typer.Argument(help="The results folder of a sweep tha
 
 def watch(results: Watched) -> None:
     """Print a line whenever blocks have finished. Exit code 1 where no sweep runs and networks are missing."""
-    from harness.results.folder import is_locked
+    from harness.results.disk.lock import is_locked
     from harness.study.results import load
 
     opened(results)  # names the file that is run, once

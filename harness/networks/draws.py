@@ -10,7 +10,7 @@ import pandas as pd
 from harness.base.arrays import Array
 from harness.base.streams import HIDDEN, HIDDEN_BIAS, OUTPUT, OUTPUT_BIAS, Streams
 from harness.networks.data import DataSpec, draw_batch
-from harness.networks.inits import base_variance, base_weights
+from harness.networks.families import base_variance, base_weights
 from harness.networks.remedies.standardised import standardise
 from harness.networks.spec import NetworkSpec
 

@@ -59,6 +59,13 @@ class Choice:
         return f"{self.name}({inside})" if inside else self.name
 
 
+@dataclass(frozen=True)
+class OneOf:
+    """In the annotation of an activation's or initialisation's parameter: the numbers that it may be."""
+
+    numbers: tuple[float, ...]
+
+
 # Kinds of coordinates: what a config may give for one. `what` names a value, with its article. ------------------------
 
 

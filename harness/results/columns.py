@@ -177,7 +177,12 @@ STEPS = (
         "record",
     ),
     Column(
-        "status", "", "ok, or diverged and at which step; all values are null from there on", "record", repeats=True
+        "status",
+        "",
+        "ok; or what left the number format on the probe at which layer, as in `networks`; or diverged and at which "
+        "step: all values are null from there on",
+        "record",
+        repeats=True,
     ),
 )
 STEP_LAYERS = (

@@ -25,9 +25,10 @@ from harness.networks.draws import Network, draw_parameters, is_neuron, neurons
 from harness.networks.spec import NetworkSpec
 from harness.networks.training.split import draw_split
 from harness.results.columns import TABLES
+from harness.results.disk.part import is_part
 from harness.results.files import text_path
 from harness.results.folder import CONFIG, LAYERS, MANIFEST, NETWORKS, STEP_LAYERS, STEPS
-from harness.results.parts import block_made_with, committed_parts, is_part, read_table
+from harness.results.parts import block_made_with, committed_parts, read_table
 from harness.results.rows import Rows
 
 Result = TypeVar("Result")
@@ -200,7 +201,7 @@ class Reader:
         Arrays are float64; a sweep of dtype float32 cast each base draw to float32 before it ran. With a `step`,
         `network` is a key of the column `run`, and the network is trained again up to that step: the weights are then
         those of the run, in its dtype, and inputs and targets all rows that train. Raises ResultsError for an unknown
-        key or step, or if the data file is gone or changed.
+        key or step, a step after which the run had diverged, or if the data file is gone or changed.
         """
         if step is not None:
             return self._trained(network, step)
@@ -231,13 +232,16 @@ class Reader:
             split = draw_split(self.sweep.data_spec(), training, seed, run.replicate, widths, dtype)
         except ValueError as error:
             raise ResultsError(str(error)) from None
-        stack = retrained(run, split, step, seed, dtype, self.sweep.cost, self.sweep.data_spec())
+        trained = retrained(run, split, step, seed, dtype, self.sweep.cost, self.sweep.data_spec())
+        stack, diverged = trained.stack, int(trained.diverged[0])
+        if diverged:
+            raise ResultsError(f"{self.path}: {key} diverged at step {diverged}; give a step before that")
         multiplying, of_trained = stack.multiplying()
-        weights, trained = ([W[0, 0] for W in own.weights] for own in (multiplying, stack))
+        weights, own = ([W[0, 0] for W in of.weights] for of in (multiplying, stack))
         biases, gammas, betas = ([v[0, 0, 0] for v in rows] for rows in (stack.biases, stack.gammas, stack.betas))
         return Network(
             *(run.spec, run.replicate, weights, biases, split.train.inputs, split.train.targets, gammas, betas),
-            unstandardised=trained if of_trained else [],
+            unstandardised=own if of_trained else [],
         )
 
     @cached_property

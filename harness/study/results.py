@@ -28,7 +28,7 @@ from harness.study import claims, summary
 from harness.study.own.given import own_parts
 from harness.study.own.of_results import own_of_results
 from harness.study.questions import Question
-from harness.study.verdicts import table
+from harness.study.verdicts import from_json, table, to_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -154,7 +154,7 @@ class Results(Reader):
             return []
         verdicts = [self._verdict(claim) for claim in question.claims_of(self.sweep.name)]
         said = {"question": question.sentence, "answer": self._answer}
-        write_json(self.path / CLAIMS, said | {"claims": claims.to_json(verdicts)})
+        write_json(self.path / CLAIMS, said | {"claims": to_json(verdicts)})
         return verdicts
 
     def question(self) -> str:
@@ -168,7 +168,7 @@ class Results(Reader):
     def verdicts(self) -> list[claims.Verdict]:
         """The verdicts in claims.json; none where there is no such file. Raises ResultsError for a damaged one."""
         try:
-            return claims.from_json(self._judged["claims"]) if self._judged else []
+            return from_json(self._judged["claims"]) if self._judged else []
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise self._unreadable() from None
 

@@ -146,6 +146,11 @@ def paired(differences: pd.DataFrame) -> Table | None:
         for d in deep.itertuples()
     ]
     columns = ("difference", "at", "draws", "decades a layer", "interval, paired", "interval, unpaired")
+    return Table("Slopes compared over the same draws", columns, rows[:MOST_ROWS], _paired_note(deep, without))
+
+
+def _paired_note(deep: pd.DataFrame, without: int) -> str:
+    """How the differences of the deepest networks are summed up; `without` counts those that were left out."""
     note = f"Medians at depth {deep['depth'].max()}."
     if (several := deep["draws"] > 1).any():
         coverage = f"{deep['coverage'][several].min():.1%}"
@@ -154,9 +159,7 @@ def paired(differences: pd.DataFrame) -> Table | None:
         note += " One draw has no interval."
     if without:
         note += f" Left out: {without} comparisons of networks of which one is dead, or not known, in every draw."
-    if len(rows) > MOST_ROWS:
-        note = f"First {MOST_ROWS} of {len(rows)} rows. " + note
-    return Table("Slopes compared over the same draws", columns, rows[:MOST_ROWS], note)
+    return f"First {MOST_ROWS} of {len(deep)} rows. {note}" if len(deep) > MOST_ROWS else note
 
 
 def troubles(networks: pd.DataFrame) -> Table | None:

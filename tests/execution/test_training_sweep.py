@@ -217,6 +217,19 @@ def test_any_number_of_workers_trains_them_to_the_same_bytes(on_weights, tmp_pat
         assert mine == others and mine
 
 
+def test_a_run_that_diverged_is_built_up_to_the_step_before(tmp_path):
+    wild = SWEEP | {"network": SWEEP["network"] | {"depth": 3}, "replicates": 1}
+    wild["training"] = SWEEP["training"] | {"learning_rate": 1e60, "optimiser": "sgd", "record": {"times": 10}}
+    results = harness.sweep(wild, out=tmp_path / "r", workers=1)
+    steps = results.steps[results.steps["status"].astype(str).str.startswith("diverged at step ")]
+    key, status = str(steps["run"].iloc[0]), str(steps["status"].iloc[0])
+    step = int(status.split()[-1])
+    assert all(np.isfinite(W).all() and W.any() for W in results.build(key, step=step - 1).weights)
+    with pytest.raises(ResultsError) as error:
+        results.build(key, step=step)
+    assert str(error.value) == f"{results.path}: {key} {status}; give a step before that"
+
+
 def test_unknown_runs_and_steps_are_named(swept):
     key = str(swept.steps["run"].iloc[0])
     for given, message in (

@@ -18,11 +18,10 @@ from harness.networks.draws import draw_parameters
 from harness.networks.inits import base_variance
 from harness.networks.remedies.standardised import standardise
 from harness.networks.spec import NetworkSpec, activation_of
-from harness.networks.training.recipe import Recipe
+from harness.networks.training.recipe import Recipe, optimiser_of
 
 TOGETHER_BYTES = 2**24  # of the weights, moments and layers of the runs that are trained together
 MOST_TOGETHER = 32  # runs; numpy's calls are then a small part of a step
-MOMENTS = {"sgd": 0, "momentum": 1, "adam": 2}  # arrays beside the weights
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Run:
         """Bytes of weights, gradients and moments, and of the layers of one minibatch."""
         fans = [self.spec.fans(k) for k in range(self.spec.depth)]
         standardised = 2 if self.spec.weight_standardised else 0  # W and v_hat beside V
-        copies = 2 + MOMENTS.get(self.recipe.optimiser.name, 2) + standardised
+        copies = 2 + len(optimiser_of(self.recipe.optimiser).moments) + standardised
         weights = copies * sum(i * o for i, o in fans)
         layers = (4 if self.remedy == PLAIN else 8) * self.recipe.batch * sum(o for _, o in fans)
         return (weights + layers) * dtype.itemsize

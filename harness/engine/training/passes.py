@@ -6,7 +6,7 @@ engine/remedied. Here the gradients are those of the parameters themselves, with
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -78,19 +78,23 @@ class Ascent:
 
 @dataclass(frozen=True)
 class Gradients:
-    """The gradients of a minibatch, from the lowest layer up."""
+    """The gradients of a minibatch."""
 
     log10_cost: Array  # (runs,)
-    layers: list[Scaled]  # of the parameters of each layer, the shapes of `Stack.layers`
+    layers: Iterable[Scaled]  # of the parameters of each layer, from the output layer down; shapes of `Stack.layers`
     overflows: Array  # (runs,)
-    distinct: Sequence[int]  # the layers whose parameters are not those of a layer below
 
-    def norm(self) -> tuple[Array, Array]:
-        """The norm of the whole gradient of each run as mantissa and exponent, (runs,)."""
-        squares, exponents = zip(*(self.layers[k].safe_squares for k in self.distinct), strict=True)
-        top = np.max(exponents, axis=0)
-        total = sum(np.ldexp(s, np.maximum(2 * (e - top), -5000)) for s, e in zip(squares, exponents, strict=True))
-        return np.sqrt(total)[:, 0], top[:, 0]
+    def put(self, runs: Array, others: Gradients) -> Gradients:
+        """These with the gradients of some runs, (runs,) of booleans, replaced by others."""
+        log10_cost, overflows = self.log10_cost.copy(), self.overflows.copy()
+        log10_cost[runs], overflows[runs] = others.log10_cost, others.overflows
+        return Gradients(log10_cost, self._replaced(runs, others), overflows)
+
+    def _replaced(self, runs: Array, others: Gradients) -> Iterator[Scaled]:
+        for layer, replacing in zip(self.layers, others.layers, strict=True):
+            layer.mantissa[runs], exponent = replacing.mantissa, layer.exponent.copy()
+            exponent[runs] = replacing.exponent
+            yield Scaled(layer.mantissa, exponent)
 
 
 def hidden_layers(
@@ -159,18 +163,18 @@ def gradients(stack: Stack, x: Array, y: Array, cost: str) -> Gradients:
     for k in range(len(ascent.hidden), 0, -1):
         rows, grad_r, trunk = _hidden_backward(ascent, k, grad_r, trunk)
         layers.append(rows)
-    layers = _tied(layers[::-1]) if stack.remedy.tied else layers[::-1]
-    return Gradients(log10_cost[:, 0], layers, ascent.overflows, stack.distinct)
+    return Gradients(log10_cost[:, 0], _tied(layers) if stack.remedy.tied else layers, ascent.overflows)
 
 
 def _tied(layers: list[Scaled]) -> list[Scaled]:
-    """The gradients of layers of which all hidden ones after the first share their parameters: of each, that of all."""
+    """The gradients of layers of which all hidden ones but the first share their parameters: for each, that of all."""
     if len(layers) < 4:  # there is one of them at most
         return layers
     total = layers[1]
     for one in layers[2:-1]:
         total = (total + one).normalised()
-    return [layers[0], *[total] * (len(layers) - 2), layers[-1]]
+    copies = (Scaled(total.mantissa.copy(), total.exponent) for _ in layers[1:-1])  # an update overwrites its own
+    return [layers[0], *copies, layers[-1]]
 
 
 def _hidden_backward(

@@ -15,6 +15,7 @@ from harness.interface.report.encoding import Plain, packed_json, plain
 from harness.interface.report.settings import Settings, in_order
 from harness.networks.training.recipe import RECIPE
 from harness.results.folder import STEP_LAYERS, STEPS
+from harness.results.training.tables import DIVERGED
 from harness.results.training.tuning import OTHERS, tuned
 from harness.study.results import Results
 
@@ -124,7 +125,7 @@ def _contents(
     over = {name: _by_course(quartiles(rows, ["course", "step"], name), list(SHARES)) for name in OVER_STEPS}
     inside = {name: _by_course(quartiles(at, ["course", "step", "layer"], name), ["median"]) for name in
               (*AT_LAYERS, FLOW, SIZE)}  # fmt: skip
-    diverged = (rows["status"].astype(str) != "ok").groupby([rows["course"], rows["step"]]).sum()
+    diverged = rows["status"].astype(str).str.startswith(DIVERGED).groupby([rows["course"], rows["step"]]).sum()
     keys = settings.frame[list(settings.axes)].astype(object).to_numpy()
     contents = []
     for course, own in courses.frame.iterrows():
