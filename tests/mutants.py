@@ -525,14 +525,14 @@ NUMBERS = {
     ),
     "rows seen through weights that are not standardised": (
         "engine/training/evaluate.py",
-        '    """r[L] of one run, (1, 1, rows, output_width)."""\n    stack, _ = stack.multiplying()\n',
-        '    """r[L] of one run, (1, 1, rows, output_width)."""\n',
+        "    stack, _ = stack.multiplying()\n    r, failed",
+        "    r, failed",
         "engine/training/test_training_on_weights.py::test_whole_parts_of_the_data_see_the_standardised_weights",
     ),
     "the trained weights' ratio of updates over W": (
         "engine/training/course.py",
-        "if stack.remedy.standardised else",
-        "if not stack.layers else",
+        "taken.log10_norm_updates[those] - norms\n",
+        'taken.log10_norm_updates[those] - layers["log10_norm_weights"]\n',
         "engine/training/test_training_on_weights.py::test_the_ledger_of_standardised_weights_is_that_of_the_trained_ones",
     ),
     "tied layers that take a step each": (
