@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from harness.execution.dispatch import Progress, Report, Resources
     from harness.execution.driver import Prepared
     from harness.execution.estimate import Estimate
+    from harness.results.diff import Mismatch
     from harness.study.claims import Verdict
     from harness.study.sweep import Conclusion
 
+MOST_LINES = 20  # of differences between two results: a screen of them
 Detail = Literal["quiet", "usual", "verbose"]  # of what a sweep prints
 
 
@@ -162,6 +164,18 @@ def plain_table(table: "Table") -> dict[str, object]:
     """A table of texts as JSON has it: a row is an object from columns to texts."""
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
     return {"title": table.title, "rows": rows, "note": table.note}
+
+
+def print_differences(verdict: str, mismatches: "Sequence[Mismatch]", changes: str, as_json: bool) -> None:
+    """Print how two results differ, at most MOST_LINES of it, or all as JSON; `changes` are those of the config."""
+    if as_json:
+        found = [{"where": mismatch.where, "what": mismatch.what} for mismatch in mismatches]
+        print_json({"verdict": verdict, "config": changes, "mismatches": found})
+        return
+    lines = [changes, *(f"{mismatch.where}: {mismatch.what}" for mismatch in mismatches[:MOST_LINES])]
+    if len(mismatches) > MOST_LINES:
+        lines.append(f"and {len(mismatches) - MOST_LINES} more; --json prints all of them")
+    say("\n".join(filter(None, [*lines, verdict])))
 
 
 def printable(text: str) -> str:

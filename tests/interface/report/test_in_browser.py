@@ -108,20 +108,20 @@ ENDS["bfloat16"] = (ENDS["float32"][0], ENDS["float32"][0] - math.log10(2**8))  
 
 
 def test_the_bars_of_the_formats_end_where_the_formats_do(opened):
-    """Places are read off the axis of the chart."""
-    shown = opened("depth")
+    """Decades are read off the ticks of the chart's own axis, to a hundredth."""
+    shown = opened("depth", device_scale_factor=2)
     shown.choose(w_activation="sigmoid", w_init="xavier_normal", w_depth=600)
     shown.page.check("input[name=w-y][value=linear]")
-    read = "all => all.map(e => [e.textContent, e.getBoundingClientRect().y + e.getBoundingClientRect().height / 2])"
-    labels = shown.page.locator("#w-chart .axis:nth-of-type(3) .tick text").evaluate_all(read)
+    read = "all => all.map(e => [e.textContent, +e.getAttribute('transform').split(/[,)]/)[1]])"
+    labels = shown.page.locator("#w-chart .axis:nth-of-type(3) .tick").evaluate_all(read)
     ticks = {0.0 if text == "1" else float(text[2:].translate(SUPERSCRIPTS)): y for text, y in labels}
     slope, at_one = np.polyfit(list(ticks), list(ticks.values()), 1)
-    bottom = "all => all.map(e => e.getBoundingClientRect().bottom)"
+    bottom = "all => all.map(e => +e.getAttribute('y') + +e.getAttribute('height'))"
     full = shown.page.locator("#w-chart rect[style*='--full']").evaluate_all(bottom)
     part = shown.page.locator("#w-chart rect[style*='w-hatch']").evaluate_all(bottom)
     for place, name in enumerate(("float16", "bfloat16", "float32", "float64")):
         drawn = [(bottoms[place] - at_one) / slope for bottoms in (full, part)]
-        assert drawn == pytest.approx(ENDS[name], abs=2 / abs(slope)), name  # two pixels
+        assert drawn == pytest.approx(ENDS[name], abs=0.01), name
 
 
 def test_a_dead_network_never_shows_a_finite_total(opened, tables):

@@ -18,7 +18,7 @@ from harness.interface.report import page
 from harness.interface.report.encoding import QUANTUM, UNKNOWN, ZERO, packed_columns, plain
 from harness.interface.report.sections import charts, walk
 from harness.interface.report.sections.verdict_views import verdict_view
-from harness.interface.report.settings import Settings, settings_of
+from harness.interface.report.settings import Settings, depth_numbers, settings_of
 from harness.study.claims import HOLDS, JudgedCase, Verdict
 
 # Files of the packages as npm serves them: d3-* of D3 7, datatables.net 3.1.5, datatables.net-dt 3.1.2.
@@ -142,6 +142,14 @@ def test_beyond_the_most_settings_evenly_spaced_ones_are_on_the_page(monkeypatch
     found = settings_of(networks)
     assert found.depths == [1, 5, 10] or found.depths == [1, 6, 10]
     assert (found.count, len(found.networks)) == (10, 3)
+
+
+def test_of_a_dead_network_nothing_is_left_also_where_its_attenuation_is_not_known(tables):
+    networks = tables["dead"]["networks"]
+    alive = networks["dead_from_layer"].isna()
+    assert not alive.all()
+    unknown = networks.assign(log10_gradient_gain=networks["log10_gradient_gain"].where(alive))
+    assert depth_numbers(settings_of(unknown)) == depth_numbers(settings_of(networks))
 
 
 def verdict(**changes) -> Verdict:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import forked
+from command import forked, good
 
 import harness
 from harness.base.errors import ConfigError
@@ -202,6 +202,13 @@ def test_the_command(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "vanishing by weights" in done.stdout and "results: mine" in done.stdout
     assert forked("show", "mine", cwd=tmp_path).stdout + "results: mine\n" == done.stdout
+    shown = json.loads(good(forked("show", "mine", "--json", cwd=tmp_path)))
+    (table,), findings = shown["tables"], [finding["sentence"] for finding in shown["findings"]]
+    assert findings and table["rows"] and all(sentence in done.stdout for sentence in findings)
+    same = json.loads(good(forked("diff", "mine", "mine", "--json", cwd=tmp_path)))
+    assert (same["verdict"], same["mismatches"]) == ("identical", [])
+    refused = forked("show", "mine", "--where", "depth == 2", cwd=tmp_path)
+    assert refused.returncode == 2 and "results of a probe" in refused.stderr
     (tmp_path / "ops.json").write_text("{")
     for message, more in (("ops.json: cannot be read as JSON", ()), ("--ops: leave out --transpose", ("--transpose",))):
         done = forked("measure", "signals.npz", "--ops", "ops.json", *more, cwd=tmp_path)
