@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from harness.figures.kit.page import write_in_empty_panel
 from harness.figures.kit.text import clean
 from harness.networks.coordinates import ON_LAYERS
 from harness.results.training.tuning import OTHERS, of_tuned, tuned
@@ -77,7 +79,10 @@ def how_tuned(chosen: Chosen) -> str:
 
 
 def log_axis(axes: Axes) -> None:
-    """Make x logarithmic, with its powers of ten written as numbers."""
+    """Make x logarithmic, with its powers of ten written as numbers; an empty panel has no numbers, and says so."""
+    if not np.isfinite(axes.dataLim.intervalx).all():
+        write_in_empty_panel(axes, "no run has a value")
+        return
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     axes.xaxis.set_minor_formatter(lambda value, _: "")
