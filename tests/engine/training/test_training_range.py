@@ -58,3 +58,21 @@ def test_a_run_whose_biases_leave_the_number_format_has_diverged():
     one = Trained([run], drawn([run], 0, np.dtype(float)), "squared")
     one.step(np.zeros((1, 2, 4)), np.full((1, 2, 2), 1e10))
     assert one.diverged[0] == 1
+
+
+def test_the_step_of_the_weights_is_known_where_the_inputs_of_a_layer_vanish_beside_its_biases():
+    """r[k] of 10^-60 makes ∂C/∂W[k] that much smaller than ∂C/∂b[k], which float32 does not hold in one array."""
+    one = [spec("relu", depth=60, width=8, weight_scale=0.1, **ENDS)]
+    of_dtypes = [trained(one, training(steps=1, times=2), dtype=dtype)[3] for dtype in ("float32", "float64")]
+    mine, theirs = (at_step(layers, 1)["log10_update_ratio"] for layers in of_dtypes)
+    np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize(("dtype", "depth"), [("float32", 30), ("float64", 200)])
+def test_adam_steps_by_its_rate_where_the_inputs_of_a_layer_explode_beside_its_biases(dtype, depth):
+    """r[k] of 10^30 makes ∂C/∂b[k] that much smaller than ∂C/∂W[k]: the first step of each is the learning rate."""
+    run = Run(spec("linear", depth=depth, width=4, weight_scale=10, **ENDS), 0, recipe("adam", 0.01))
+    one = Trained([run], drawn([run], 0, np.dtype(dtype)), "squared")
+    rng = np.random.default_rng(0)
+    one.step(rng.standard_normal((1, 8, 64)).astype(dtype), rng.standard_normal((1, 8, 10)).astype(dtype))
+    assert max(np.abs(b).max() for b in one.stack.biases) <= 0.0101
