@@ -3,6 +3,7 @@
 # make browser  install the browser that tests of the report page run in (Debian's chromium, with apt)
 # make test-torch   install the pinned PyTorch and run the tests that need it   (make test-torch TORCH=torch==2.6.0, the oldest that passes)
 # make test-architectures   install torchvision, timm, transformers, Keras and JAX, and probe networks of theirs
+# make test-firefox   install Debian's Firefox, and test the report page in it
 # make lint     check formatting, style and types
 # make docs     build the documentation into docs/_build/html and run its notebook; warnings are errors
 # make verify   run the experiments again, grade their claims and compare with the references   (make verify ARGS="--size ci")
@@ -37,7 +38,7 @@ LOCK_WITH_RUNTIME := $(LOCK) pyproject.toml --constraint requirements/runtime.tx
 INSTALL_TORCH := $(if $(TORCH),$(PIP) install '$(TORCH)',$(INSTALL) requirements/torch.txt)
 
 .DELETE_ON_ERROR:
-.PHONY: sweep test test-torch test-architectures browser lint cases docs verify soak bench lock clean
+.PHONY: sweep test test-torch test-architectures test-firefox browser lint cases docs verify soak bench lock clean
 
 # Quoted for the shell: the file's name may hold spaces, quotes or a dollar sign.
 sweep: $(SCHEMA)
@@ -66,6 +67,12 @@ test-architectures: $(SCHEMA) $(VENV)/.test
 # Where it cannot be had, tests that need it are skipped and give the reason; with BROWSER=required they fail.
 browser:
 	@command -v chromium || { apt-get update -qq && apt-get install -qq --no-install-recommends chromium; }
+
+# Firefox speaks WebDriver BiDi over a WebSocket; the package is not locked, since nothing else needs it.
+test-firefox: $(SCHEMA) $(VENV)/.test
+	@command -v firefox-esr firefox || { apt-get update -qq && apt-get install -qq --no-install-recommends firefox-esr; }
+	$(PIP) install websockets
+	BROWSER=required $(PY) -m pytest tests/interface/report/test_in_firefox.py $(ARGS)
 
 lint: $(VENV)/.project $(VENV)/.lint
 	$(PY) -m ruff format --check .

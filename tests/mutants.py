@@ -525,8 +525,8 @@ NUMBERS = {
     ),
     "rows seen through weights that are not standardised": (
         "engine/training/evaluate.py",
-        "    stack, _ = stack.multiplying()\n    r, failed",
-        "    r, failed",
+        "    stack, _ = stack.multiplying()\n    r, failed = unscaled(",
+        "    r, failed = unscaled(",
         "engine/training/test_training_on_weights.py::test_whole_parts_of_the_data_see_the_standardised_weights",
     ),
     "the trained weights' ratio of updates over W": (

@@ -161,7 +161,7 @@ def show(results: options.Folder, where: options.Where = None, as_json: options.
     if is_probe(results):
         return probing.show(results)
     found = reading.opened(results)
-    tables, verdicts = found.summary(where), found.verdicts()
+    tables, verdicts = [*filter(None, [found.glance(where)]), *found.summary(where)], found.verdicts()
     finished, wanted, failures = len(found.networks), found.manifest["networks"], found.manifest.get("failed", ())
     if as_json:
         from harness.study.verdicts import to_json

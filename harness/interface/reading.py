@@ -12,9 +12,10 @@ from harness.interface.probe import probing
 from harness.interface.terminal import print_json, print_table, progress_line, say, say_error
 from harness.results.folder import is_probe
 
-DIFF_HELP = "Compare two results folders: identical, within tolerance, or different (exit code 3)."
 if TYPE_CHECKING:
     from harness.study.results import Results
+
+DIFF_HELP = "Compare two results folders: identical, within tolerance, or different (exit code 3)."
 
 MOST_LINES = 20  # of differences that `diff` prints: a screen of them
 

@@ -33,7 +33,7 @@ class Init:
     summary: str
     sigma_b: Callable[[int], float] = _no_bias  # standard deviation of the biases that it brings
     shift: float = 0.0  # mean of a base draw, whose variance stays 1 (0 for `constant`)
-    within: float | None = None  # of 1, the variance of z to which the batch in hand scales these weights; None: not
+    within: float | None = None  # tolerance about 1 of the variance of z, to which LSUV scales; None: no such scaling
 
     def sigma_w(self, fan_in: int, fan_out: int) -> float:
         """σ_w = √(fan_in · Var W) of a layer; for `orthogonal`, Var W = gain² / max(fans), that of one entry."""

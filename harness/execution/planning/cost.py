@@ -83,9 +83,14 @@ def _passes(group: Group, block: Block, settings: Settings) -> float:
     once = _hidden(block, deepest, forward) + sum(forward(*fans) for fans in ends)
     back = sum(_hidden(block, output.depth, backward) for output in group.outputs)
     back += sum(backward(*fans) for fans in ends)
-    numbers = batch * block.width * sum(output.depth for output in group.outputs)  # of one lane
-    superposed = group.superposed_lanes(settings.cost) * SUPERPOSED * numbers
-    return group.forward_lanes * once + group.backward_lanes(settings.cost) * back + superposed
+    passes = group.forward_lanes * once + group.backward_lanes(settings.cost) * back
+    return passes + _superpositions(group, block, settings)
+
+
+def _superpositions(group: Group, block: Block, settings: Settings) -> float:
+    """What lanes take that are superpositions of two passes."""
+    numbers = settings.data.batch * block.width * sum(output.depth for output in group.outputs)  # of one lane
+    return group.superposed_lanes(settings.cost) * SUPERPOSED * numbers
 
 
 def _hidden(block: Block, depth: int, cost: Cost) -> float:

@@ -104,5 +104,6 @@ def _classes(path: Path, labels: Array, rows: int, name: str) -> tuple[Array, in
 
 
 def require_size(path: Path, size: int, limit: int = MAX_BYTES) -> None:
+    """Raise UnusableData for more bytes than the limit."""
     if size > limit:
         raise UnusableData(f"{path}: {size / 1e6:.0f} MB of data, more than {limit / 1e6:.0f} MB; take fewer rows")

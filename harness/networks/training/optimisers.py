@@ -19,13 +19,15 @@ class Optimiser:
     """`update(moments, gradient, step)` returns the direction of a step; steps are counted from 1.
 
     Every array is (runs, 1, rows, fan_out). `update` changes the moments in place and may overwrite the gradient. The
-    moments have the unit of the gradient's mantissa, 2^exponent, to the power that is given for each.
+    moments have the unit of the gradient's mantissa, 2^exponent, to the power that is given for each. `epsilon`
+    is the size of gradients below which a step shrinks with them, where it does not otherwise; 0 for none.
     """
 
     name: str
     moments: tuple[int, ...]  # arrays kept between steps, 0 at the start: which power of the gradient each one holds
     update: Callable[[Sequence[Array], Scaled, int], Scaled]
     summary: str
+    epsilon: float = 0.0
 
 
 def sgd() -> Optimiser:
@@ -65,7 +67,8 @@ def adam(beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> Opt
         size += np.maximum(_numbers(epsilon / of_m, -unit - far, g.dtype), least)
         return Scaled(np.divide(m, size, out=size), -far)
 
-    return Optimiser("adam", (1, 2), update, "m/(√v + epsilon), of bias-corrected moments; Kingma & Ba 2015")
+    summary = "m/(√v + epsilon), of bias-corrected moments; Kingma & Ba 2015"
+    return Optimiser("adam", (1, 2), update, summary, epsilon)
 
 
 OPTIMISERS = {make.__name__: make for make in (sgd, momentum, adam)}
