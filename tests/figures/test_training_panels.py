@@ -167,7 +167,7 @@ def test_titles_of_costs_accuracies_and_growth(of_two_inits):
     rows = figures.figure("norm_ledger").prepare(layers, steps).rows
     more = (rows["size"] > rows["flow"].abs()).groupby(rows["kind"]).sum()
     assert said("norm_ledger", of_two_inits) == (
-        "Of 3 to 4 layers, the size of the steps outweighs the gradient's direction in "
+        "Layers, of 3 to 4, in which the size of the steps outweighs the gradient's direction: "
         f"{more['relu, he_normal']} (relu, he_normal), {more['relu, xavier_normal']} (relu, xavier_normal)"
     )
 

@@ -12,10 +12,12 @@ from command import forked
 
 import harness
 from harness.base.errors import ConfigError
-from harness.execution.probe.arrays.sizes import of_samples
+from harness.execution.probe.arrays.sizes import lengths
+from harness.execution.probe.record import of_samples
 from harness.execution.probe.tables import by_layer
 from harness.networks.activations import ACTIVATIONS
 from harness.results.columns import LAYERS
+from harness.study.probe.rules.lines import ANY
 
 DOCS = Path(__file__).parents[3] / "docs/probe.md"
 OF_REMEDIES = ("log10_normalisation_factor", "log10_grad_gamma", "log10_grad_beta", "log10_branch_ratio")
@@ -110,8 +112,31 @@ def test_a_residual_network_and_a_convolution():
 
 def test_samples_that_are_learned_do_not_count_as_lost():
     above, below = np.array([[1.0], [1.0], [1e-3], [0.0]]), np.array([[1e-3], [0.5], [1e-9], [0.0]])
-    median, lost = of_samples(above, below)
+    median, lost = of_samples(lengths(above), lengths(below))
     assert lost == 0.5 and median == pytest.approx(-3)
+
+
+REMEDIES = {  # activation, depth and gain of the weights -> a finding, and what its remedy says
+    ("tanh", 30, 0.3): ("vanishing by weights", "normal weights with a standard deviation of 1 / sqrt(fan_in)"),
+    ("relu", 30, 4.0): ("exploding by weights", "a standard deviation of 1.414 / sqrt(fan_in); biases of 0"),
+    ("sigmoid", 12, 1.0): ("vanishing by slopes", "ReLU, with normal weights with a standard deviation of 1.414"),
+    ("relu", 20, 0.1): ("under Adam's eps", "Adam with eps=1e-20"),
+    ("tanh", 10, 0.2): ("float16 underflow foretold", "multiply the loss by 2.0**"),
+}
+
+
+@pytest.mark.parametrize(("activation", "depth", "gain"), REMEDIES)
+def test_remedies_name_no_framework(activation, depth, gain):
+    kind, words = REMEDIES[activation, depth, gain]
+    arrays = signals(*network(depth, gain), ACTIVATIONS[activation]())
+    found = harness.measure_arrays(arrays, chain(depth, activation)).findings
+    assert words in next(finding.remedy for finding in found if finding.kind == kind)
+    assert not any(re.search(r"\bnn\.|torch|\bF\.|GradScaler", finding.remedy) for finding in found)
+
+
+def test_words_name_no_framework():
+    words = [*(text for text in vars(ANY).values() if isinstance(text, str)), ANY.init("relu", 2**0.5)]
+    assert [text for text in words if re.search(r"\bnn\.|torch|\bF\.|GradScaler|\.weight", text)] == []
 
 
 def changed(**arrays):
