@@ -274,12 +274,15 @@ def claim(text: str) -> dict:
     return texts | {"grade": "fails", "cases": [case | {"draws": 1, "note": text}]}
 
 
-def test_a_printed_page_holds_charts_and_no_controls(opened):
-    shown = opened("dead")
+@pytest.mark.parametrize("name", ["depth", "dead"])
+def test_a_printed_page_holds_charts_and_no_controls(opened, name):
+    shown = opened(name)
     assert shown.page.pdf(format="A4").startswith(b"%PDF")
     shown.page.emulate_media(media="print")
+    shown.page.set_viewport_size({"width": 718, "height": 1046})  # A4 less 1 cm on each side, at 96 pixels an inch
+    assert shown.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert shown.page.locator("#l-chart svg").is_visible()
-    assert not shown.page.locator("#w-next").is_visible()
+    assert shown.page.locator(":is(button, select, input):visible").count() == 0
 
 
 COLOURS = """(() => {
