@@ -61,10 +61,12 @@ class Measured:
 
     @cached_property
     def layers(self) -> pd.DataFrame:
+        """The table `layers`, one row for each layer."""
         return self.tables.layers.to_pandas()
 
     @cached_property
     def networks(self) -> pd.DataFrame:
+        """The table `networks`, one row."""
         return self.tables.networks.to_pandas()
 
 

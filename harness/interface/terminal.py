@@ -15,14 +15,17 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table as RichTable
 
     from harness.base.text_table import Table
     from harness.execution.dispatch import Progress, Report, Resources
     from harness.execution.driver import Prepared
     from harness.execution.estimate import Estimate
+    from harness.results.diff import Mismatch
     from harness.study.claims import Verdict
     from harness.study.sweep import Conclusion
 
+MOST_LINES = 20  # of differences between two results: a screen of them
 Detail = Literal["quiet", "usual", "verbose"]  # of what a sweep prints
 
 
@@ -103,9 +106,7 @@ def print_table(table: "Table") -> None:
 
     A table that is too wide to keep its words whole is printed as a list, with a line for each cell.
     """
-    from rich import box
     from rich.console import Console
-    from rich.table import Table as RichTable
     from rich.text import Text
 
     console = Console(soft_wrap=False, highlight=False, emoji=False, markup=False)
@@ -113,6 +114,19 @@ def print_table(table: "Table") -> None:
         console.width = 200  # a pipe or a file has no width; do not fold what programs read
     if _least_width(table) > console.width:
         table = _as_list(table)
+    with console.capture() as captured:
+        console.print(_drawn(table))
+        if table.note:
+            console.print(Text(printable(table.note)))
+    _print(captured.get())
+
+
+def _drawn(table: "Table") -> "RichTable":
+    """The table as rich draws it, with a line under the headings."""
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
     drawn = RichTable(
         title=Text(printable(table.title)),
         box=box.SIMPLE_HEAD,
@@ -124,11 +138,7 @@ def print_table(table: "Table") -> None:
         drawn.add_column(Text(printable(column)), overflow="fold")
     for row in table.rows:
         drawn.add_row(*(Text(printable(cell)) for cell in row))
-    with console.capture() as captured:
-        console.print(drawn)
-        if table.note:
-            console.print(Text(printable(table.note)))
-    _print(captured.get())
+    return drawn
 
 
 def _least_width(table: "Table") -> int:
@@ -154,6 +164,18 @@ def plain_table(table: "Table") -> dict[str, object]:
     """A table of texts as JSON has it: a row is an object from columns to texts."""
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
     return {"title": table.title, "rows": rows, "note": table.note}
+
+
+def print_differences(verdict: str, mismatches: "Sequence[Mismatch]", changes: str, as_json: bool) -> None:
+    """Print how two results differ, at most MOST_LINES of it, or all as JSON; `changes` are those of the config."""
+    if as_json:
+        found = [{"where": mismatch.where, "what": mismatch.what} for mismatch in mismatches]
+        print_json({"verdict": verdict, "config": changes, "mismatches": found})
+        return
+    lines = [changes, *(f"{mismatch.where}: {mismatch.what}" for mismatch in mismatches[:MOST_LINES])]
+    if len(mismatches) > MOST_LINES:
+        lines.append(f"and {len(mismatches) - MOST_LINES} more; --json prints all of them")
+    say("\n".join(filter(None, [*lines, verdict])))
 
 
 def printable(text: str) -> str:

@@ -9,13 +9,14 @@ from itertools import islice
 import numpy as np
 
 from harness.base.arrays import Array
-from harness.base.scaled import log10_of, scaled
+from harness.base.scaled import any_of, log10_of, scaled
 from harness.engine.training.at_start import Run, drawn
 from harness.engine.training.evaluate import fit, outputs, over_rows
 from harness.engine.training.loop import Step, Trained
 from harness.engine.training.measured import Measured, measured
 from harness.engine.training.unit_lives import UnitLives
 from harness.networks.activations import SATURATED
+from harness.networks.data import DataSpec
 from harness.networks.training.recipe import Training
 from harness.networks.training.split import PARTS, Rows, Split, minibatches
 
@@ -42,26 +43,30 @@ def course(
     seed: int,
     dtype: np.dtype,
     cost: str,
+    data: DataSpec,
     saturated_below: float = SATURATED,
 ) -> Iterator[Snapshot]:
-    """Train runs of one shape and record them. `splits` has the data of each replicate."""
-    trained = Trained(runs, drawn(runs, seed, dtype), cost)
+    """Train runs of one shape and record them. `splits` has the data of each replicate, drawn by `data`."""
+    trained = Trained(runs, drawn(runs, seed, dtype, data), cost)
     recorder = _Recorder(trained, splits, saturated_below)
     yield recorder.snapshot(0, None)
     scheduled, watch = set(training.recorded), CostWatch(training, runs)
     for step, (x, y) in enumerate(islice(_data(runs, splits, seed), training.steps), start=1):
-        taken = trained.step(x, y, count_frozen=bool(training.reached) or step in scheduled)
+        found = trained.gradients(x, y)
+        reached = list(watch.reached(found.log10_cost, (trained.diverged == 0) & ~found.overflows))
+        taken = trained.update(found, count_frozen=bool(reached) or step in scheduled)
         recorder.clipped += taken.clipped
-        for reached, those in watch.reached(taken.log10_cost, trained.diverged == 0):
-            yield recorder.snapshot(step, taken, those, reached)
+        for value, those in reached:
+            if any_of(alive := trained.diverged[those] == 0):
+                yield recorder.snapshot(step, taken, those[alive], value)
         if step in scheduled:
             yield recorder.snapshot(step, taken)
             recorder.clipped[:], recorder.steps_since = 0, step
 
 
-def retrained(run: Run, split: Split, steps: int, seed: int, dtype: np.dtype, cost: str) -> Trained:
+def retrained(run: Run, split: Split, steps: int, seed: int, dtype: np.dtype, cost: str, data: DataSpec) -> Trained:
     """One run after some steps, trained again from the start."""
-    trained = Trained([run], drawn([run], seed, dtype), cost)
+    trained = Trained([run], drawn([run], seed, dtype, data), cost)
     for x, y in islice(_data([run], {run.replicate: split}, seed), steps):
         trained.step(x, y)
     return trained
@@ -174,7 +179,7 @@ class _Recorder:
         delta = layers["log10_grad_preactivations"]
         networks["log10_gradient_gain"] = delta[:, 0] - delta[:, -1] if delta.shape[1] > 1 else np.zeros(len(those))
         norms = np.stack([scaled(W[those]).log10_norm[:, 0] for W in stack.weights], axis=-1)  # known, whatever failed
-        networks["log10_norm_weights"] = log10_root_of_squares(norms)
+        networks["log10_norm_weights"] = log10_root_of_squares(norms.take(stack.distinct, axis=-1))
         ratio = unknown if taken is None else taken.log10_norm_updates[those] - norms
         layers["log10_update_ratio"] = ratio
         layers["frozen_fraction"] = unknown if taken is None else taken.frozen[those]

@@ -30,6 +30,7 @@ class OverRows:
 
 def over_rows(stack: Stack, rows: Rows) -> OverRows:
     """The dead units of one run over some rows, and the statistics of its layers."""
+    stack, _ = stack.multiplying()
     normalisation, dead, statistics = stack.remedy.normalisation, [], []
     r = unscaled(rows.inputs[None, None])
     over_batch = normalisation is not None and normalisation.over == "batch"
@@ -44,6 +45,7 @@ def over_rows(stack: Stack, rows: Rows) -> OverRows:
 
 def outputs(stack: Stack, rows: Rows, statistics: Sequence[Statistics] | None) -> Scaled | None:
     """r[L] of one run, (1, 1, rows, output_width); None where the forward pass leaves the number format."""
+    stack, _ = stack.multiplying()
     r, failed = unscaled(rows.inputs[None, None]), False
     for here, fails in hidden_layers(stack, r, statistics):
         r, failed = here.layer.r, failed or bool(fails)

@@ -13,7 +13,7 @@ from harness.execution.probe.hooks.mode import Mode
 from harness.execution.probe.hooks.modules import ModuleHooks
 from harness.execution.probe.hooks.tape import Guard, Tape
 from harness.execution.probe.hooks.trunk import mark_trunk
-from harness.execution.probe.record import ADAM_EPS, Recording, Size
+from harness.execution.probe.record import Recording, Size, share_under_eps
 from harness.execution.probe.tensors import dense, sampled, size_of
 
 Loss = Callable[..., Tensor]
@@ -94,8 +94,9 @@ def _run(
     finally:
         hooks.remove()
     tape.release()
-    measured = {name: None if g is None else (size_of(g), share_under_eps(g)) for name, g in found.items()}
-    return finished(tape, measured)
+    wanted = tape.parameters_of_rows()
+    measured = {name: measured_gradient(g) for name, g in found.items() if g is not None and name in wanted}
+    return finished(tape, measured, tuple(name for name, g in found.items() if g is None))
 
 
 def _by_grad(cost: Tensor, model: nn.Module, leaves: list[Tensor]) -> dict[str, Tensor | None]:
@@ -113,24 +114,22 @@ def _by_backward(cost: Tensor, model: nn.Module, leaves: list[Tensor]) -> dict[s
     return {name: p.grad for name, p in model.named_parameters() if p.requires_grad}
 
 
-def finished(tape: Tape, gradients: Mapping[str, tuple[Size, float] | None]) -> Recording:
-    """The recording of a tape, with the sizes of the gradients of parameters, and `share_under_eps`, in its rows."""
+def finished(tape: Tape, gradients: Mapping[str, tuple[Size, float]], without_gradient: tuple[str, ...]) -> Recording:
+    """The recording of a tape, with `measured_gradient` of its rows' parameters."""
     recording = tape.recording
     recording.number()
-    named = tape.named
-    recording.frozen = tuple(name for name, p in named.items() if not p.requires_grad)
-    recording.without_gradient = tuple(name for name, gradient in gradients.items() if gradient is None)
+    recording.frozen = tuple(name for name, p in tape.named.items() if not p.requires_grad)
+    recording.without_gradient = without_gradient
     for row in recording.rows:
         if (measured := gradients.get(row.param)) is not None:
             row.grad_weight, row.under_eps = measured
     return recording
 
 
-def share_under_eps(gradient: Tensor) -> float:
-    """Share of the entries other than zero whose magnitude is under Adam's default eps, from a sample of them."""
-    values = sampled(dense(gradient)).abs()
-    alive, large = int(torch.count_nonzero(values)), int(torch.count_nonzero(values >= ADAM_EPS))
-    return 1 - large / alive if alive else 0.0
+def measured_gradient(gradient: Tensor) -> tuple[Size, float]:
+    """The size of a parameter's gradient, and `share_under_eps` of a sample of its entries."""
+    values = dense(gradient)
+    return size_of(values), share_under_eps(sampled(values))
 
 
 def _autocast(model: nn.Module, dtype: str | None) -> contextlib.AbstractContextManager:

@@ -18,7 +18,7 @@ from harness.interface.report import page
 from harness.interface.report.encoding import QUANTUM, UNKNOWN, ZERO, packed_columns, plain
 from harness.interface.report.sections import charts, walk
 from harness.interface.report.sections.verdict_views import verdict_view
-from harness.interface.report.settings import Settings, settings_of
+from harness.interface.report.settings import Settings, depth_numbers, settings_of
 from harness.study.claims import HOLDS, JudgedCase, Verdict
 
 # Files of the packages as npm serves them: d3-* of D3 7, datatables.net 3.1.5, datatables.net-dt 3.1.2.
@@ -144,6 +144,14 @@ def test_beyond_the_most_settings_evenly_spaced_ones_are_on_the_page(monkeypatch
     assert (found.count, len(found.networks)) == (10, 3)
 
 
+def test_of_a_dead_network_nothing_is_left_also_where_its_attenuation_is_not_known(tables):
+    networks = tables["dead"]["networks"]
+    alive = networks["dead_from_layer"].isna()
+    assert not alive.all()
+    unknown = networks.assign(log10_gradient_gain=networks["log10_gradient_gain"].where(alive))
+    assert depth_numbers(settings_of(unknown)) == depth_numbers(settings_of(networks))
+
+
 def verdict(**changes) -> Verdict:
     case = {"where": "", "grade": HOLDS, "estimate": 0.0, "low": -1.0, "high": 1.0, "at_least": -2.0, "at_most": 2.0}
     return Verdict("c", "s", "t", "mean, t interval", HOLDS, (JudgedCase(**case | changes, draws=9),))
@@ -189,10 +197,13 @@ def test_how_much_a_sweep_prints(tmp_path):
     assert "judged" in loud.stderr and "block" not in loud.stdout and "tables:" in loud.stdout
     assert quiet.stderr == "" and "output → input" in quiet.stdout and "tables:" not in quiet.stdout
     assert (tmp_path / "results/one/report.html").exists()
+    glance = quiet.stdout[: quiet.stdout.index("blank: exactly 0.")]
+    assert "output → input" in glance and forked("show", "results/one", cwd=tmp_path).stdout.startswith(glance)
     both = forked(*run, "-q", "-v", cwd=tmp_path)
     assert both.returncode == 2 and "not with --verbose" in both.stderr
 
 
-def test_a_folder_for_the_page_that_is_not_there_is_refused(pages):
-    done = forked("report", "results/depth", "--out", "no/page.html", cwd=pages)
-    assert done.returncode == 2 and "there is no folder" in done.stderr
+@pytest.mark.parametrize(("out", "said"), [("no/page.html", "there is no folder"), ("results", "is a folder; give")])
+def test_a_place_where_no_page_can_be_is_refused(pages, out, said):
+    done = forked("report", "results/depth", "--out", out, cwd=pages)
+    assert done.returncode == 2 and said in " ".join(done.stderr.replace("│", " ").split())

@@ -100,9 +100,10 @@ class ModuleHooks:
                 self._own_activation(row, z, result)
         if self.tape.places and self.tape.places[-1].name == name:
             self.tape.places.pop()
-        for tensor in tensors_in(result):
-            self.tape.on_module_result(name, tensor)
-            break
+        with self.tape.own_work():
+            for tensor in tensors_in(result):
+                self.tape.on_module_result(name, tensor)
+                break
 
     def _own_activation(self, row: Row, z: Tensor, result: Any) -> None:
         """Fill in the row of a user's activation, or remove it if the module does something else."""
@@ -113,7 +114,7 @@ class ModuleHooks:
         if row.slopes is None:
             row.kind = "other"
         else:
-            add_outputs(row, result)
+            add_outputs(row, self.tape.latest.of(result))
             self.tape.units[result] = axis
         for tensor in tensors_in(result):
             self.tape.on_result(tensor, row)

@@ -113,7 +113,7 @@ def _step_layers(results: Results, courses: _Courses, steps: Array, layers: Mapp
     rows = rows.merge(courses.runs[["run", "course"]], on="run")
     kept = pd.MultiIndex.from_tuples([(depth, layer) for depth, own in layers.items() for layer in own.tolist()])
     rows = rows[pd.MultiIndex.from_frame(rows[["depth", "layer"]]).isin(kept)]
-    start = rows[rows["step"] == 0].set_index(["run", "layer"])[_NORM]
+    start = rows[rows["step"] == 0].set_index(["run", "layer"])[_NORM].replace(-np.inf, np.nan)  # 0 has no growth
     square = 10 ** (2 * start.reindex(pd.MultiIndex.from_frame(rows[["run", "layer"]])).to_numpy())
     return rows.assign(**{FLOW: rows["norm_flow"] / square, SIZE: rows["norm_step"] / square})
 

@@ -11,19 +11,14 @@ from harness.base.errors import DomainError
 from harness.execution.probe.record import Recording
 from harness.networks.activations import ACTIVATIONS
 from harness.study.probe.findings import DECADES, Case, Finding, percent
+from harness.study.probe.rules.lines import Lines, lines
 from harness.theory import critical_sigma_w
 
 STEEP = -0.45  # mean decades of an activation; ReLU's best is about −0.15, the sigmoid's −0.60
 OFF_SCALE = 0.05  # decades of σ_w from the critical one that are worth a word
 NAMES = {"hardtanh": "hard_tanh"} | {name: name for name in ACTIVATIONS if name != "hard_tanh"}
-FAN_IN = "m.weight[0].numel()"
-INITS = {
-    "relu": 'nn.init.kaiming_normal_(m.weight, nonlinearity="relu")',
-    "leaky_relu": 'nn.init.kaiming_normal_(m.weight, a=0.01, nonlinearity="leaky_relu")',
-    "selu": 'nn.init.kaiming_normal_(m.weight, nonlinearity="linear")',
-}
 STRUCTURE = "put a normalisation before each activation, or skip connections around pairs of layers"
-NO_SIGMOIDS = f"replace sigmoids between layers by ReLU, with {INITS['relu']}"
+NO_SIGMOIDS = "replace sigmoids between layers by ReLU, with "
 
 
 @cache
@@ -59,15 +54,11 @@ class Scale:
         beside = f"{name} needs {self.critical:.3g}" if self.critical else f"no σ_w keeps gradients for {name}"
         return f"the weights have σ_w = {self.sigma_w:.3g}, and {beside}"
 
-    @property
-    def remedy(self) -> str:
+    def remedy(self, lines: Lines) -> str:
         """The line that sets the critical scale, or what to do where there is none."""
         if self.activation == "sigmoid":
-            return NO_SIGMOIDS
-        if self.critical is None:
-            return STRUCTURE
-        std = f"{self.critical:.4g} / {FAN_IN} ** 0.5"
-        return INITS.get(self.activation, f"nn.init.normal_(m.weight, std={std})") + "; nn.init.zeros_(m.bias)"
+            return NO_SIGMOIDS + lines.init("relu", 2**0.5)
+        return STRUCTURE if self.critical is None else lines.init(self.activation, self.critical)
 
 
 def scale_of(recording: Recording) -> Scale:
@@ -129,10 +120,10 @@ def _vanishing(case: Case) -> tuple[str, str, str]:
         best = "; 10^-0.60 is its largest slope" if scale.activation == "sigmoid" else ""
         worn = f"; {percent(saturated)} of its slopes are saturated" if saturated > 0.2 else ""
         why = f"{scale.activation or 'the activation'} passes 10^{slopes:.2f} a layer{best}{worn}"
-        return "vanishing by slopes", why, scale.remedy
+        return "vanishing by slopes", why, scale.remedy(lines(case))
     if not ledger.is_chain:
         return "vanishing inside blocks", "blocks take more from the gradient than their skips pass on", STRUCTURE
-    return "vanishing by weights", scale.in_words, scale.remedy
+    return "vanishing by weights", scale.in_words, scale.remedy(lines(case))
 
 
 def _exploding(case: Case) -> tuple[str, str, str]:
@@ -143,14 +134,12 @@ def _exploding(case: Case) -> tuple[str, str, str]:
         return "exploding by norms", why, "skip connections around each pair of layers, fewer layers, or layer norm"
     if not ledger.is_chain:
         why = "each block adds its branch to the skip, and nothing divides"
-        remedy = (
-            "start the last layer of each branch at zero (nn.init.zeros_(block.last.weight)), multiply branches by "
-            "depth ** -0.5, or begin each branch with a norm"
-        )
+        zero = lines(case).zero_branch
+        remedy = f"{zero}, multiply branches by depth ** -0.5, or begin each branch with a norm"
         return "exploding inside blocks", why, remedy
     saturated = _saturated(case.recording)
     worn = f"; {percent(saturated)} of the slopes are saturated on top" if saturated > 0.2 else ""
-    return "exploding by weights", scale.in_words + worn, scale.remedy
+    return "exploding by weights", scale.in_words + worn, scale.remedy(lines(case))
 
 
 def _saturated(recording: Recording) -> float:
@@ -174,7 +163,7 @@ def scale_is_off(case: Case) -> Iterator[Finding]:
     if layers < 1000:
         harmless = f"harmless at {ledger.depth} layers, 3 decades at about {layers:.0f}"
         sentence = f"{scale.in_words[0].upper()}{scale.in_words[1:]}: {harmless}."
-        yield Finding("scale of weights", "note", sentence, scale.remedy)
+        yield Finding("scale of weights", "note", sentence, scale.remedy(lines(case)))
 
 
 RULES = (attenuation, scale_is_off)

@@ -5,6 +5,7 @@ from math import inf, isnan
 
 from harness.execution.probe.record import Row
 from harness.study.probe.findings import Case, Finding, count, decades, percent
+from harness.study.probe.rules.lines import lines
 
 SMALL_COST = 1e-3  # at a cost under it a vanishing gradient at the output is what training aims for
 LOST_AT_LOSS = -2.0  # decades of the factor of the batch between the last weights and the loss
@@ -116,8 +117,7 @@ def lost_at_loss(case: Case) -> Iterator[Finding]:
             "fault",
             f"{worst.name} at the output passes {_passed(worst)}, while the cost is {recording.cost:.3g}{size}: the "
             "gradient is lost before it reaches any weights.",
-            "give the loss the logits (F.cross_entropy, F.binary_cross_entropy_with_logits), or make the last "
-            "layer's weights smaller",
+            f"{lines(case).logits}, or make the last layer's weights smaller",
             worst.path,
         )
     elif last.grad_result and last.grad_result.norm == -inf:
