@@ -54,7 +54,8 @@ def training_bytes(block: Block, settings: Settings) -> int:
     replicates = min(len(block.replicates), MOST_TOGETHER)
     data = 3 * replicates * training.rows * widths * itemsize  # as drawn, in float64, and split
     widest = max(max(spec.fans(k)) for spec in block.specs for k in range(spec.depth))
-    forward = 8 * training.rows * widest * itemsize  # four arrays of a layer, and four of what normalises it
+    arrays = 8 if any(spec.normalised for spec in block.specs) else 4  # of a layer, and of what normalises it
+    forward = arrays * max(training.train, training.validation, training.test) * widest * itemsize
     table = 3 * 8 * len(STEP_LAYERS) * step_rows(block, settings)
     return max(2 * largest, TOGETHER_BYTES) + data + forward + table
 
