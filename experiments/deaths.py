@@ -14,7 +14,7 @@ SWEEPS = {
         "network.depth=8",
         "replicates=10",
         "training.optimiser=sgd",
-        "training.learning_rate=[0.01, 0.03, 0.1, 0.3]",
+        "training.learning_rate=[0.01, 0.03, 0.1, 0.3, 1]",
         "training.steps=150",
         "training.record.times=10",
     )

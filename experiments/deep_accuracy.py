@@ -6,7 +6,7 @@ from harness.study.claims import Case, Claim, mean, near
 SENTENCE = "ReLU learns in deep networks in which sigmoid learns nothing, and it learns better there than tanh."
 FIGURES = ("accuracy_against_depth", "layers_over_steps", "norm_ledger", "update_ratio", "unit_lives")
 SWEEPS = {
-    "deep_accuracy": ("network.depth=8", "replicates=8", "training.steps=300", "training.record.times=7"),
+    "deep_accuracy": ("network.depth=8", "training.steps=200", "training.record.times=5"),
     "deep_accuracy_shallow": ("training.record.times=2",),
     "deep_accuracy_long": (
         "training.steps=800",
