@@ -22,9 +22,7 @@ HOMOGENEOUS = ("relu", "linear", "leaky_relu")
 # A few hundred steps round sums of squares near 1 to some 1e-14; a gradient 10^-4 too large in one layer makes 5e-6.
 ROUNDING = {"float64": 1e-12, "float32": 1e-4}
 SEEN = 1e-6
-
-
-STEP = 10  # a step by which every layer has moved; any other would do
+STEP = 10  # in which units are looked at one by one; any other would do
 
 
 def runs_of(results, homogeneous, optimisers):
@@ -66,7 +64,7 @@ def _largest_of_units(results, run):
     for k in range(before.spec.depth - 1):
         into = np.vstack([before.weights[k], before.biases[k]]), np.vstack([after.weights[k], after.biases[k]])
         out = before.weights[k + 1].T, after.weights[k + 1].T
-        change, size = (gained(*into) - gained(*out), moved(*into) - moved(*out))
+        change, size = gained(*into) - gained(*out), moved(*into) - moved(*out)
         worst = max(worst, float(np.max(np.abs(change - size) / np.square(before.weights[k]).sum(axis=0))))
     return worst
 
