@@ -1,8 +1,9 @@
 # make sweep    run $(CONFIG)                                  (make sweep CONFIG="configs/my init.yaml")
 # make test     run the tests on all cores                     (make test ARGS="-k scaled")
 # make browser  install the browser that tests of the report page run in (Debian's chromium, with apt)
-# make test-torch   install PyTorch and run the tests that need it   (make test-torch TORCH=torch==2.6.0, the oldest that passes)
+# make test-torch   install the pinned PyTorch and run the tests that need it   (make test-torch TORCH=torch==2.6.0, the oldest that passes)
 # make test-architectures   install torchvision, timm, transformers, Keras and JAX, and probe networks of theirs
+# make test-firefox   install Debian's Firefox, and test the report page in it
 # make lint     check formatting, style and types
 # make docs     build the documentation into docs/_build/html and run its notebook; warnings are errors
 # make verify   run the experiments again, grade their claims and compare with the references   (make verify ARGS="--size ci")
@@ -18,7 +19,9 @@
 PYTHON ?= python3
 CONFIG ?= configs/depth.yaml
 ARGS ?=
-TORCH ?= torch>=2.6
+TORCH ?=
+# A newer one comes when the tests have passed with it, and not with every `make lock`.
+PINNED_TORCH := torch==2.14.1
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -32,9 +35,10 @@ PAGES := docs/_build
 LOCK := $(VENV)/lock/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --upgrade \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 LOCK_WITH_RUNTIME := $(LOCK) pyproject.toml --constraint requirements/runtime.txt
+INSTALL_TORCH := $(if $(TORCH),$(PIP) install '$(TORCH)',$(INSTALL) requirements/torch.txt)
 
 .DELETE_ON_ERROR:
-.PHONY: sweep test test-torch test-architectures browser lint cases docs verify soak bench lock clean
+.PHONY: sweep test test-torch test-architectures test-firefox browser lint cases docs verify soak bench lock clean
 
 # Quoted for the shell: the file's name may hold spaces, quotes or a dollar sign.
 sweep: $(SCHEMA)
@@ -47,20 +51,28 @@ test: $(SCHEMA) $(VENV)/.test
 	$(PY) -m pytest -m alone $(ARGS) || { code=$$?; test $$code -eq 5 || status=$$code; }; \
 	exit $$status
 
-# PyTorch is not locked: its wheel for processors alone is on an index of its own, and the usual one brings CUDA.
+# Installed without a stamp file, because an earlier call with TORCH may have left another PyTorch in .venv. One thread in
+# each process: with more, the processes compete for the cores and take twice the time.
 test-torch: $(SCHEMA) $(VENV)/.test
-	$(PIP) install '$(TORCH)'
-	$(PY) -m pytest -m torch $(ARGS)
+	$(INSTALL_TORCH)
+	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses auto --dist loadfile -m torch $(ARGS)
 
 # Networks from their configs, with random weights: nothing is downloaded but the packages. JAX runs the lines of a page.
 test-architectures: $(SCHEMA) $(VENV)/.test
-	$(PIP) install '$(TORCH)' torchvision timm transformers keras jax
+	$(INSTALL_TORCH)
+	$(PIP) install '$(or $(TORCH),$(PINNED_TORCH))' torchvision timm transformers keras jax
 	ARCHITECTURES=required $(PY) -m pytest -m torch tests/study/probe/test_architectures.py $(ARGS)
 	ARCHITECTURES=required $(PY) -m pytest tests/study/probe/test_arrays.py -k jax $(ARGS)
 
 # Where it cannot be had, tests that need it are skipped and give the reason; with BROWSER=required they fail.
 browser:
 	@command -v chromium || { apt-get update -qq && apt-get install -qq --no-install-recommends chromium; }
+
+# Firefox speaks WebDriver BiDi over a WebSocket; the package is not locked, since nothing else needs it.
+test-firefox: $(SCHEMA) $(VENV)/.test
+	@command -v firefox-esr firefox || { apt-get update -qq && apt-get install -qq --no-install-recommends firefox-esr; }
+	$(PIP) install websockets
+	BROWSER=required $(PY) -m pytest tests/interface/report/test_in_firefox.py $(ARGS)
 
 lint: $(VENV)/.project $(VENV)/.lint
 	$(PY) -m ruff format --check .
@@ -109,12 +121,14 @@ $(VENV)/.test $(VENV)/.lint $(VENV)/.docs: $(VENV)/.%: requirements/%.txt $(VENV
 $(SCHEMA): $(VENV)/.project $(shell find harness/config harness/networks -name '*.py')
 	@$(HARNESS) schema > $@
 
-# test.txt, lint.txt and docs.txt contain the versions of runtime.txt; the backend's version comes from pyproject.toml.
+# All contain the versions of runtime.txt, and test.txt those of torch.txt, since the tests of PyTorch need both in one
+# environment: sympy, which PyTorch needs, excludes the newest mpmath. The backend's version comes from pyproject.toml.
 lock: $(VENV)/.made
 	$(PY) -m venv $(VENV)/lock
 	$(VENV)/lock/bin/python -m pip --disable-pip-version-check --quiet install --upgrade uv
 	$(LOCK) pyproject.toml --output-file requirements/runtime.txt
-	$(LOCK_WITH_RUNTIME) --extra test --extra dask --output-file requirements/test.txt
+	echo '$(PINNED_TORCH)' | $(LOCK_WITH_RUNTIME) - --extra torch --output-file requirements/torch.txt
+	$(LOCK) pyproject.toml --constraint requirements/torch.txt --extra test --extra dask --output-file requirements/test.txt
 	$(LOCK_WITH_RUNTIME) --extra lint --output-file requirements/lint.txt
 	$(LOCK_WITH_RUNTIME) --extra docs --output-file requirements/docs.txt
 	$(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \

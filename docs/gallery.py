@@ -11,9 +11,9 @@ from pathlib import Path
 import yaml
 
 from harness.results.folder import CLAIMS, CONFIG, FIGURES
-from harness.study.claims import Verdict, from_json
+from harness.study.claims import Verdict
 from harness.study.questions import sentence_of
-from harness.study.verdicts import counted
+from harness.study.verdicts import counted, from_json
 
 SOURCES = ("verify/full", "verify/ci", ".")  # folders of results folders, the best first
 PICTURES = "gallery"  # the folder of copied figures, beside the page's text

@@ -7,7 +7,7 @@ from harness.study.claims import Case, Claim, every, mean
 from harness.study.selection import draw_groups
 
 SENTENCE = "A gradient that loses three decades at birth does not train in 300 steps; one kept within a decade does."
-FIGURES = ("layers_over_steps", "update_ratio")
+FIGURES = ("cost_at_birth", "layers_over_steps", "update_ratio")
 SWEEPS = {"birth_decides": ("replicates=10", "training.learning_rate=[0.01, 0.03, 0.1, 1]", "training.record.times=2")}
 
 LOST, KEPT = -3, 1  # decades

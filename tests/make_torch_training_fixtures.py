@@ -11,7 +11,8 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from nets import choice, spec
+from nets import choice, settings, spec
+from nets import drawn as drawn_by_hand
 
 from harness.engine.training.at_start import Run, drawn
 from harness.networks.training.recipe import Recipe
@@ -65,6 +66,28 @@ for activation, normalisation, residual, place, epsilon, optimiser, rate in REME
         recipe = Recipe(optimiser, rate, clip, BATCH)
         CASES[f"{activation} {normalisation} {residual} {place} {cost} {recipe_name(recipe)}"] = one, cost, recipe
 
+STANDARDISED, TIED = {"weight_standardised": True}, {"tied": True}
+PRE = {name: choice("pre", **parameters) for name, parameters in (("of 1", {"alpha": 0.7}), ("of 2", {"every": 2}))}
+ON_WEIGHTS = (  # standardised, scaled by a batch, shared, or within branches of several layers, alone and together
+    ("relu", STANDARDISED, *OPTIMISERS[0]),
+    ("tanh", STANDARDISED | {"normalisation": choice("layer"), "residual": PRE["of 1"]}, *OPTIMISERS[3]),
+    ("sigmoid", {"init": choice("lsuv")}, *OPTIMISERS[1]),
+    ("relu", {"residual": PRE["of 2"]}, choice("sgd"), 0.05),
+    ("tanh", {"normalisation": choice("batch", epsilon=EPSILON), "residual": choice("pre", every=3)}, *OPTIMISERS[3]),
+    ("relu", {"residual": choice("fixup")}, *OPTIMISERS[1]),
+    ("tanh", TIED, *OPTIMISERS[2]),
+    ("relu", TIED | STANDARDISED | {"residual": PRE["of 2"]}, *OPTIMISERS[0]),
+    ("sigmoid", TIED | {"normalisation": choice("layer", epsilon=EPSILON)}, *OPTIMISERS[3]),
+)
+for activation, coordinates, optimiser, rate in ON_WEIGHTS:
+    one = replace(spec(activation, bias_scale=0.1, **ENDS | {"depth": 7}), **coordinates)
+    for cost, clip in zip(COSTS, CLIPS, strict=True):
+        recipe = Recipe(optimiser, rate, clip, BATCH)
+        values = ", ".join(f"{name} {getattr(value, 'label', value)}" for name, value in coordinates.items())
+        CASES[f"{activation} {values} {cost} {recipe_name(recipe)}"] = one, cost, recipe
+
+DATA = settings(batch=BATCH, seed=SEED).data  # by whose batch LSUV scales
+
 
 def minibatches_of(cost):
     """The inputs and targets of each step, (batch, input_width) and (batch, output_width); one-hot for classes."""
@@ -85,16 +108,21 @@ def by_torch(one, cost, recipe):
     """The same vector as `flattened`, of the network that torch has trained."""
     import torch
 
-    stack = drawn([Run(one, 0, recipe)], SEED, np.dtype(float))
+    stack = drawn([Run(one, 0, recipe)], SEED, np.dtype(float), DATA)
     layers = []
     for layer in stack.layers:  # W, b and, of normalised layers, gamma and beta
         n = stack.fan_in(len(layers))
         parts = [layer[0, 0, :n], *layer[0, 0, n:]]
         layers.append([torch.from_numpy(part.copy()).requires_grad_() for part in parts])
+    if one.within is not None:
+        for (W, *_), scaled in zip(layers, drawn_by_hand(one, batch=BATCH, seed=SEED)[0], strict=True):
+            W.data = torch.from_numpy(scaled)
+    if one.tied:
+        layers = [layers[0], *[layers[1]] * (one.depth - 2), layers[-1]]
     if one.normalisation.name == "batch" and one.normalise == "preactivations":
         for _, b, *_ in layers[:-1]:
             b.requires_grad_(False)  # its gradient is 0 but for rounding, by whose size Adam would divide it
-    parameters = [p for layer in layers for p in layer if p.requires_grad]
+    parameters = [*dict.fromkeys(p for layer in layers for p in layer if p.requires_grad)]
     chosen, given = recipe.optimiser, dict(recipe.optimiser.parameters)
     if chosen.name == "adam":
         betas = given.get("beta1", 0.9), given.get("beta2", 0.999)
@@ -117,16 +145,25 @@ def _outputs(one, layers, x):
     """The outputs of the network for inputs x."""
     import torch
 
-    phi, r, z = getattr(torch, one.activation.name), x, None
+    phi, r, trunk = getattr(torch, one.activation.name), x, None
+    alpha, name = (1.0, "pre") if one.residual.name == "fixup" else (one.branch_scale, one.residual.name)
     for k, (W, b, *affine) in enumerate(layers, start=1):
-        line = r @ W + b
+        line = r @ (_standardised(W, one.sigma_w_of(k - 1)) if one.weight_standardised else W) + b
         if k == one.depth:
             return line
-        order = one.residual.name if k > 1 else "none"
-        z = line if order in ("none", "inside") else one.branch_scale * line + (z if order == "pre" else r)
+        joins = (k - 1) % one.block_layers == 0
+        order = name if k > 1 and joins else "none"
+        z = line if order in ("none", "inside") else alpha * line + (trunk if order == "pre" else r)
+        trunk = z if joins else trunk
         value = phi(_normalised(one, z, *affine) if affine and one.normalise == "preactivations" else z)
         value = _normalised(one, value, *affine) if affine and one.normalise == "outputs" else value
-        r = r + one.branch_scale * value if order == "inside" else value
+        r = r + alpha * value if order == "inside" else value
+
+
+def _standardised(V, sigma_w):
+    """W, whose columns have mean 0 and variance sigma_w²/fan_in."""
+    centred = V - V.mean(dim=0)
+    return sigma_w * centred / centred.norm(dim=0)
 
 
 def _normalised(one, z, gamma, beta):

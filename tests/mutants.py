@@ -30,18 +30,18 @@ ALWAYS = {
     ),
     "a resume that trusts that a file exists": (
         "results/parts.py",
-        "        if damage := next(filter(None, map(_damage, (path, *beside))), None) or _misnamed(path):\n",
+        "        if damage := next(filter(None, map(damage_of, (path, *beside))), None) or misnamed(path):\n",
         "        if damage := None if path.exists() else str(path):\n",
         f"{STORE}a_damaged_part_is_named_by_who_reads_and_computed_again[layers-truncated]",
     ),
     "a resume that trusts a file's size": (
-        "results/parts.py",
+        "results/disk/part.py",
         CHECKSUM,
         "    if not path.stat().st_size:",
         f"{STORE}a_damaged_part_is_named_by_who_reads_and_computed_again[layers-flipped]",
     ),
     "a checksum that is never compared": (
-        "results/parts.py",
+        "results/disk/part.py",
         CHECKSUM,
         "    if not digest:",
         f"{STORE}a_damaged_part_is_named_by_who_reads_and_computed_again[networks-flipped]",
@@ -53,7 +53,7 @@ ALWAYS = {
         f"{STORE}the_networks_part_comes_last",
     ),
     "a lock that is a plain file": (
-        "results/folder.py",
+        "results/disk/lock.py",
         "            fcntl.flock(lock, kind | fcntl.LOCK_NB)\n",
         "            if (lock.seek(0) or lock.read()) and kind == fcntl.LOCK_EX: raise BlockingIOError\n",
         f"{STORE}a_lock_file_of_a_process_that_is_gone_holds_nothing",
@@ -173,7 +173,7 @@ DISKS = {
         f"{DAMAGE}a_limit_on_the_size_of_files_is_said_and_gone_on_from",
     ),
     "a folder that is not tried": (
-        "results/folder.py",
+        "results/disk/lock.py",
         "            _check_writable(folder)\n",
         "",
         f"{DAMAGE}a_folder_that_cannot_be_written_is_refused_before_anything_is_computed[r/layers]",
@@ -197,7 +197,7 @@ DISKS = {
         f"{DAMAGE}links_out_of_the_results_folder_are_refused_and_nothing_is_written_through_them",
     ),
     "a part cut short is not looked at": (
-        "results/parts.py",
+        "results/disk/part.py",
         CHECKSUM,
         "    if not digest:",
         f"{DAMAGE}a_part_cut_at_any_length_is_found_and_named",
@@ -210,7 +210,7 @@ DISKS = {
     ),
     "a part is what its name says": (
         "results/parts.py",
-        " or _misnamed(path):\n",
+        " or misnamed(path):\n",
         ":\n",
         f"{DAMAGE}a_part_under_another_blocks_name_is_not_taken_for_it",
     ),
@@ -227,7 +227,7 @@ DISKS = {
         f"{DAMAGE}a_manifest_that_is_lost_or_damaged_is_rebuilt",
     ),
     "claims are believed": (
-        "study/claims.py",
+        "study/verdicts.py",
         "        if not {verdict.grade, *(case.grade for case in verdict.cases)} <= {*GOOD, UNDECIDED, FAILS}:\n",
         "        if set() > {*GOOD, UNDECIDED, FAILS}:\n",
         f"{DAMAGE}damaged_claims_are_named_with_the_remedy_before_anything_is_shown",
@@ -235,19 +235,19 @@ DISKS = {
     "heavy imports before a folder in use is told": (
         "interface/commands.py",
         "    from harness.config import read  # first: a wrong config, or a folder in use, is reported within "
-        "a second\n    from harness.results import folder",
+        "a second\n    from harness.results.disk.lock import require_unlocked",
         "    from harness.figures.kit import page\n    from harness.study import verify\n"
-        "    from harness.config import read\n    from harness.results import folder",
+        "    from harness.config import read\n    from harness.results.disk.lock import require_unlocked",
         f"{DAMAGE}a_second_run_ends_at_once_even_where_checksums_would_take_long",
     ),
     "a lock that outlives its process": (
-        "results/folder.py",
+        "results/disk/lock.py",
         "            fcntl.flock(lock, kind | fcntl.LOCK_NB)\n",
         "            if (lock.seek(0) or lock.read()) and kind == fcntl.LOCK_EX: raise BlockingIOError\n",
         f"{DAMAGE}a_lock_ends_with_its_process_even_where_its_workers_live_on",
     ),
     "a lock that gives up at once": (
-        "results/folder.py",
+        "results/disk/lock.py",
         "LOCK_SECONDS = 0.05 ",
         "LOCK_SECONDS = 0 ",
         f"{DAMAGE}a_lock_that_a_reader_looks_at_can_still_be_taken",
@@ -355,13 +355,13 @@ INPUT = {
         f"{ENEMIES}an_enemys_config_is_refused_within_a_second_and_200_mb[100,000-deep lists]",
     ),
     "sizes are not counted": (
-        "config/checks.py",
-        "    if not allow_large and problems.add(\n",
-        "    if False and problems.add(\n",
+        "config/checks/checked.py",
+        "    if not allow_large and _add_sizes(problems, sweep):\n",
+        "    if False:\n",
         f"{ENEMIES}an_enemys_config_is_refused_within_a_second_and_200_mb[10^9 networks]",
     ),
     "names of any kind": (
-        "config/models.py",
+        "config/types/text.py",
         '_FOLDER = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?"\n',
         '_FOLDER = r"(?s:.*)"\n',
         f"{ENEMIES}a_name_that_could_leave_the_results_folder_is_refused_and_nothing_is_written",
@@ -379,7 +379,7 @@ INPUT = {
         f"{ENEMIES}a_questions_file_is_run_in_the_users_own_checkout_and_its_path_is_printed",
     ),
     "an axis that evaluates": (
-        "config/value_types.py",
+        "config/types/values.py",
         "    def check(value: object) -> int:\n",
         "    def check(value: object) -> int:\n        value = eval(value) if isinstance(value, str) else value\n",
         f"{ENEMIES}names_come_from_tables_and_expressions_are_not_evaluated",
@@ -409,19 +409,19 @@ INPUT = {
         "figures/test_figures_drawn.py::test_labels_are_shown_as_text",
     ),
     "pickles are loaded": (
-        "networks/data_files.py",
+        "networks/files/arrays.py",
         "    with np.load(path, allow_pickle=False) as arrays:\n",
         "    with np.load(path, allow_pickle=True) as arrays:\n",
         f"{DATA}no_pickle_is_ever_loaded",
     ),
     "parquet types are looked at when all is unpacked": (
-        "networks/data_files.py",
+        "networks/files/tables.py",
         "            elif str(field.type) not in _NUMERIC:\n",
         "            elif False:\n",
         f"{ENEMIES}a_small_file_that_would_take_gigabytes_is_refused_in_little_memory",
     ),
     "NaN in data": (
-        "networks/data_files.py",
+        "networks/files/dataset.py",
         "    if not finite.all():\n",
         "    if False:\n",
         f"{DATA}what_cannot_be_used_is_refused_with_file_and_column",
@@ -493,17 +493,61 @@ NUMBERS = {
         "engine/training/test_training_remedied.py::test_rows_that_do_not_train_are_normalised_by_those_that_do",
     ),
     "gamma's steps in the norm of the weights'": (
-        "engine/training/loop.py",
-        "            norms.append(Scaled(update.mantissa[..., W, :], update.exponent).log10_norm[:, 0])\n",
-        "            norms.append(update.log10_norm[:, 0])\n",
+        "engine/training/ledger.py",
+        "        self._entered[k] = *flow, *u.flat_squares, *u_bias.flat_squares\n",
+        "        self._entered[k] = *flow, *update.flat_squares, *u_bias.flat_squares\n",
         "engine/training/test_training_remedied.py::"
         "test_the_norm_ledger_closes_and_only_steps_grow_the_weights_of_normalised_layers",
+    ),
+    "a gradient in training that may underflow": (
+        "engine/training/plain.py",
+        "        leaving = ~within(inner(delta, delta), GRADIENT[delta.dtype])\n",
+        "        leaving = np.zeros((len(delta), 1), dtype=bool)\n",
+        "engine/training/test_training_plain.py::test_gradients_vanish_far_below_the_number_format",
+    ),
+    "a second moment in the unit of the first": (
+        "networks/training/moments.py",
+        "            shifted(array, power * (self.exponent - exponent), out=array)\n",
+        "            shifted(array, self.exponent - exponent, out=array)\n",
+        "engine/training/test_training_plain.py::test_directions_are_right_for_gradients_of_any_size",
     ),
     "standardised weights whose gradient is not projected": (
         "networks/remedies/standardised.py",
         "    return normalisations.backward(COLUMNS, grad_W, v_hat, inverse)\n",
         "    return (grad_W - grad_W.mean(axis=-2, keepdims=True)) * inverse\n",
         "engine/remedied/test_standardised.py::test_the_gradient_of_the_trained_weights_is_that_of_finite_differences",
+    ),
+    "training that does not start from LSUV's weights": (
+        "engine/training/at_start.py",
+        "if standardised else scaled\n",
+        "if standardised else weights\n",
+        "engine/training/test_training_on_weights.py::test_training_starts_from_the_weights_that_lsuv_has_scaled[0.0]",
+    ),
+    "rows seen through weights that are not standardised": (
+        "engine/training/evaluate.py",
+        "    stack, _ = stack.multiplying()\n    r, failed = unscaled(",
+        "    r, failed = unscaled(",
+        "engine/training/test_training_on_weights.py::test_whole_parts_of_the_data_see_the_standardised_weights",
+    ),
+    "the trained weights' ratio of updates over W": (
+        "engine/training/course.py",
+        "taken.log10_norm_updates[those] - norms\n",
+        'taken.log10_norm_updates[those] - layers["log10_norm_weights"]\n',
+        "engine/training/test_training_on_weights.py::test_the_ledger_of_standardised_weights_is_that_of_the_trained_ones",
+    ),
+    "tied layers that take a step each": (
+        "engine/training/passes.py",
+        "if stack.remedy.tied else layers",
+        "if not layers else layers",
+        "engine/training/test_training_on_weights.py::"
+        "test_tied_layers_stay_equal_to_the_bit_and_their_rows_are_of_the_shared_weights[sgd]",
+    ),
+    "a skip past several layers that begins one layer below": (
+        "engine/training/passes.py",
+        "        trunk = z if joins else trunk\n",
+        "        trunk = z\n",
+        "engine/training/test_training_on_weights.py::"
+        "test_the_cost_changes_along_a_step_as_its_gradient_says[relu he_normal pre(every=3)]",
     ),
     "LSUV that divides by the variance": (
         "networks/remedies/unit_variance.py",
@@ -538,8 +582,8 @@ NUMBERS = {
     ),
     "nulls without a status": (
         "engine/lanes/records.py",
-        '                text if fails else f"slope underflows at layer {layer}" if layer else OK\n',
-        "                OK\n",
+        '    return failure_text or (f"slope underflows at layer {slope_failure}" if slope_failure else OK)\n',
+        "    return OK\n",
         "config/test_edges.py::test_any_sweep_explains_itself",
     ),
 }
@@ -547,7 +591,7 @@ NUMBERS = {
 OTHERS = {
     "parts of any config are taken": (
         "results/parts.py",
-        '    if _metadata(part).get(b"config", b"").decode() != config:\n',
+        '    if metadata_of(part).get(b"config", b"").decode() != config:\n',
         "    if False:\n",
         f"{STALE}parts_of_two_configs_in_one_folder_are_refused_by_name[seed]",
     ),
@@ -558,7 +602,7 @@ OTHERS = {
         f"{STALE}two_parts_that_hold_the_same_networks_are_refused_by_name",
     ),
     "a part is whole if its checksum is right": (
-        "results/parts.py",
+        "results/disk/part.py",
         "    return _differs_from_description(path)\n",
         "    return None\n",
         f"{STALE}a_part_that_is_valid_and_wrong_is_named_by_every_command[empty-networks]",
@@ -570,13 +614,13 @@ OTHERS = {
         f"{STALE}files_that_are_not_ours_are_left_named_and_not_read[again]",
     ),
     "a folder is the one that its path leads to": (
-        "results/folder.py",
+        "results/disk/lock.py",
         "        if not same or not (self.path / CONFIG).exists():\n",
         "        if False:\n",
         f"{STALE}a_folder_that_goes_while_a_sweep_runs_ends_it_and_is_not_made_again[moved-1]",
     ),
     "a lock is never lost": (
-        "results/folder.py",
+        "results/disk/lock.py",
         "        if not mine or (self._holder and _content(self.path / HOLDER) != self._holder):\n",
         "        if False:\n",
         f"{STALE}two_holders_of_a_folder_end_with_one",

@@ -15,7 +15,8 @@ from harness.execution.block import run_block
 from harness.networks.activations import ACTIVATIONS, SATURATED, Activation
 from harness.networks.data import DataSpec, draw_batch
 from harness.networks.draws import draw_parameters
-from harness.networks.spec import Choice, NetworkSpec, activation_labelled
+from harness.networks.remedies.unit_variance import MOST
+from harness.networks.spec import Choice, NetworkSpec, activation_labelled, activation_of
 
 # Every activation with its defaults, and those whose parameters change a piece of code.
 CHOICES = [
@@ -95,10 +96,29 @@ def profile(layers: pd.DataFrame, column: str) -> np.ndarray:
 
 
 def drawn(spec: NetworkSpec, replicate: int = 0, **options: object):
-    """(weights, biases, inputs, targets) of a drawn network, in float64."""
+    """(weights, biases, inputs, targets) of a drawn network, in float64; of LSUV, plain ones, scaled."""
     s = settings(**options)
     x, y = draw_batch(s.data, s.seed, [replicate], spec.input_width, spec.output_width)
-    return *draw_parameters(spec, s.seed, replicate, x[0]), x[0], y[0]
+    weights, biases = draw_parameters(spec, s.seed, replicate)
+    if spec.within is not None:
+        weights = lsuv_weights(weights, biases, x[0], activation_of(spec.activation), spec.within)
+    return weights, biases, x[0], y[0]
+
+
+def lsuv_weights(
+    weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], x: np.ndarray, activation: Activation, within: float
+) -> list[np.ndarray]:
+    """The weights of a plain network after LSUV on the batch x, (batch, fan_in), one division after another."""
+    scaled, r = [], x
+    for W, b in zip(weights, biases, strict=True):
+        for _ in range(MOST):
+            variance = (r @ W + b).var()
+            if abs(variance - 1) < within:
+                break
+            W = W / np.sqrt(variance)
+        scaled.append(W)
+        r = activation.value(r @ W + b)
+    return scaled
 
 
 # Given weights ------------------------------------------------------------------------------------------------------

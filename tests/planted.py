@@ -57,7 +57,7 @@ PLANTED = QUICK | {
         "isometry",
     ),
     "orthogonal draws without signs": (
-        "networks/inits.py",
+        "networks/families.py",
         "    q = q * signs[..., None, :]\n",
         "",
         "init",

@@ -45,11 +45,12 @@ from harness.execution import dispatch, driver
 from harness.execution.dispatch import Resources
 from harness.interface.commands import app
 from harness.results import parts
+from harness.results.disk.lock import locked
 from harness.results.environment import made_with
 from harness.results.files import FAILPOINT_STEPS, FAILPOINT_VARIABLE
-from harness.results.folder import locked
-from harness.study.claims import JudgedCase, Verdict, to_json
+from harness.study.claims import JudgedCase, Verdict
 from harness.study.sweep import prepare
+from harness.study.verdicts import to_json
 
 SOAK = os.environ.get("SOAK")  # set by `make soak`: more of everything
 DRAWN = TINY.replace("[]", "[gradient_profile]")
@@ -582,7 +583,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from harness.base.errors import ResultsError
-from harness.results.folder import require_unlocked
+from harness.results.disk.lock import require_unlocked
 
 print("begun", flush=True)
 while True:

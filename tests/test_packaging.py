@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = PROJECT["project"]["optional-dependencies"]
-LOCKS = ["runtime", "test", "lint", "docs", "build"]
+LOCKS = ["runtime", "test", "torch", "lint", "docs", "build"]
 
 # name==version, a marker perhaps, hashes; outside of a hash no colon, slash or @, so no address of any kind.
 PIN = re.compile(r"[a-z0-9-]+==[\w.+!]+( ; [^:/@]+?)?( --hash=sha256:[0-9a-f]{64})+")
@@ -78,6 +78,7 @@ def test_a_planted_line_is_flagged(line):
     [
         ("runtime", PROJECT["project"]["dependencies"]),
         ("test", PROJECT["project"]["dependencies"] + EXTRAS["test"] + EXTRAS["dask"]),
+        ("torch", PROJECT["project"]["dependencies"] + EXTRAS["torch"]),
         ("lint", PROJECT["project"]["dependencies"] + EXTRAS["lint"]),
         ("docs", PROJECT["project"]["dependencies"] + EXTRAS["docs"]),
         ("build", PROJECT["build-system"]["requires"]),
@@ -94,7 +95,7 @@ def test_a_lock_pins_every_dependency_once_within_its_bounds(name, wanted, pytho
         assert dependency.specifier.contains(versions[canonicalize_name(dependency.name)]), dependency
 
 
-@pytest.mark.parametrize("name", ["test", "lint", "docs"])
+@pytest.mark.parametrize("name", ["test", "torch", "lint", "docs"])
 def test_the_other_locks_contain_the_runtime_lock(name):
     assert set(lock_lines(lock("runtime"))) <= set(lock_lines(lock(name)))
 

@@ -76,7 +76,7 @@ def mean_interval(values: Array, error_rate: float) -> Interval:
     n = values.shape[1]
     with np.errstate(invalid="ignore"):
         means, deviations = values.mean(axis=1), values.std(axis=1, ddof=1) if n > 1 else np.zeros(len(values))
-    unknown = ~np.isfinite(values).all(axis=1) | (values == values[:, :1]).all(axis=1)
+    unknown = _without_spread(values)
     means = np.where(unknown, np.nan, means)
     half = special.stdtrit(max(n - 1, 1), 1 - error_rate / 2) * deviations / np.sqrt(n)
     return Interval(means, means - half, means + half)
@@ -88,12 +88,17 @@ def variance_interval(values: Array, error_rate: float) -> Interval:
     (n − 1)s²/σ² has the law χ² with n − 1 degrees of freedom. NaN as for `mean_interval`. Source: Fisher 1925.
     """
     n = values.shape[1]
-    unknown = ~np.isfinite(values).all(axis=1) | (values == values[:, :1]).all(axis=1)
+    unknown = _without_spread(values)
     with np.errstate(invalid="ignore"):
         squares = np.square(values - values.mean(axis=1, keepdims=True)).sum(axis=1)
     squares = np.where(unknown, np.nan, squares)
     upper, lower = (special.chdtri(max(n - 1, 1), tail) for tail in (error_rate / 2, 1 - error_rate / 2))
     return Interval(squares / max(n - 1, 1), squares / upper, squares / lower)
+
+
+def _without_spread(values: Array) -> Array:
+    """Rows of `values` (rows, n) whose spread says nothing: one that is not finite among them, or all equal. (rows,)"""
+    return ~np.isfinite(values).all(axis=1) | (values == values[:, :1]).all(axis=1)
 
 
 def normal_distance_interval(values: Array, error_rate: float) -> Interval:

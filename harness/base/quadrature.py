@@ -22,6 +22,8 @@ REACH = 14.0  # in standard deviations; the density beyond is under 1e-43
 SMOOTH = 4.0  # standard deviation up to which Gauss–Hermite is tried: beyond, a bend fits between two nodes
 HERMITE = (32, 64, 128)
 LEGENDRE = (12, 24, 48)  # nodes a panel
+PAIR_RELATIVE = 1e-10  # the same of a pair, whose sum has the square of as many terms
+PAIR_LEGENDRE = (8, 16, 32)  # nodes a panel, of each of the two variables
 
 
 def expectation(function: Function, deviation: float, kinks: Sequence[float] = ()) -> Array:
@@ -50,7 +52,8 @@ def pair_expectation(
 ) -> float:
     """E[f(z₁, z₂)] of a pair of that standard deviation and correlation; f is symmetric, with kinks of either variable.
 
-    It is integrated over s, t = (z₁ ± z₂)/√2, scaled to unit variance. Accuracy and errors as for `expectation`.
+    It is integrated over s, t = (z₁ ± z₂)/√2, scaled to unit variance, and right to 1e-10 of the mean magnitude. Raises
+    DomainError as `expectation` does.
     """
     along, across = (deviation * sqrt((1 + sign * correlation) / 2) for sign in (1, -1))
 
@@ -64,7 +67,7 @@ def pair_expectation(
         found = _converged_sum(over_hermite(n) for n in HERMITE)
         if found is not None:
             return found
-    found = _converged_sum(_over_graded(function, along, across, kinks, n) for n in (8, 16, 32))
+    found = _converged_sum(_over_graded(function, along, across, kinks, n) for n in PAIR_LEGENDRE)
     if found is None:
         raise DomainError("the quadrature over a pair does not converge: name the activation's `kinks`")
     return found
@@ -127,7 +130,7 @@ def _converged_sum(sums: Iterable[Array]) -> float | None:
     """The first sum that agrees with the one before, relative to the sum of magnitudes; None where none does."""
     before = None
     for found, size in sums:
-        if before is not None and abs(found - before) <= 100 * RELATIVE * size:
+        if before is not None and abs(found - before) <= PAIR_RELATIVE * size:
             return float(found)
         before = found
     return None

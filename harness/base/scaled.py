@@ -149,6 +149,16 @@ class Scaled:
         return squares, exponent
 
     @cached_property
+    def flat_squares(self) -> tuple[Array, Array]:
+        """`safe_squares` by one product a lane, summed in the array's own format: for arrays of parameters."""
+        squares = inner(self.mantissa, self.mantissa)
+        risky = squares < RISKY[self.mantissa.dtype]
+        if not any_of(risky) or not any_of(risky := risky & (self.largest > 0)):
+            return squares, self.exponent
+        safe, exponent = self.safe_squares
+        return np.where(risky, safe, squares), np.where(risky, exponent, self.exponent)
+
+    @cached_property
     def is_ordinary(self) -> bool:
         """Whether every lane's largest magnitude is within 2^±KEPT of 1, so that no lane needs normalising."""
         top, (least, bound) = self.largest, ORDINARY[self.mantissa.dtype]  # a nan is in no range
@@ -236,10 +246,10 @@ def base_alone(base: Array) -> Weights:
     return Weights(base, None, np.zeros(1, np.int64))
 
 
-def split(numbers: Array, dtype: np.dtype) -> tuple[Array, Array]:
-    """Split numbers into (mantissa, exponent). Numbers within 2^±FACTOR of 1 keep the exponent 0."""
+def split(numbers: Array, dtype: np.dtype, keep: int = FACTOR) -> tuple[Array, Array]:
+    """Split numbers into (mantissa, exponent). Numbers within 2^±keep of 1 have the exponent 0."""
     mantissa, exponent = np.frexp(np.asarray(numbers, dtype=np.float64))
-    ordinary = np.abs(exponent) <= FACTOR
+    ordinary = np.abs(exponent) <= keep
     mantissa = np.where(ordinary, numbers, mantissa).astype(dtype)
     return mantissa, np.where(ordinary, 0, exponent).astype(np.int64)
 
@@ -274,6 +284,11 @@ def concatenated(parts: Sequence[Scaled], axis: int = 0) -> Scaled:
 def flat(array: Array) -> Array:
     """Merge the last two axes, so that each lane is a vector."""
     return array.reshape(*array.shape[:-2], -1)
+
+
+def inner(a: Array, b: Array) -> Array:
+    """The inner product of each lane of two arrays, (…), float64; summed in the format of the arrays."""
+    return np.vecdot(flat(a), flat(b)).astype(np.float64, copy=False)
 
 
 def any_of(holds: Array) -> bool:

@@ -1,50 +1,18 @@
-"""Types of the axes of a sweep, for pydantic: a value, a list, a range, or a name with parameters.
-
-Each checks and normalises: an axis becomes a tuple of entries, each a value, a `Range` or a `Chosen`; `values` expands
-the tuple.
-"""
+"""What an axis of a sweep holds: a tuple of entries, each a value, a `Range` or a `Chosen`; `values` expands it."""
 
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar
 
-from pydantic import (
-    BeforeValidator,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-    WrapValidator,
-    create_model,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
-from harness.base.messages import remedy, shown
-from harness.config.value_types import (
-    Accepts,
-    Schema,
-    Strict,
-    Type,
-    complaint,
-    flag,
-    number,
-    one_number_of,
-    optional,
-    whole,
-    widths,
-    word,
-)
-from harness.networks import kinds
-from harness.networks.activations import OneOf
+from harness.config.types.values import Accepts, Strict, complaint, whole, word
 
 MAX_STEPS = 10_000  # of one range
 
 Parameters = tuple[tuple[str, float], ...]
-
-
-# Ranges -------------------------------------------------------------------------------------------------------------
 
 
 class Range(Strict):
@@ -95,54 +63,6 @@ class Range(Strict):
         return min(max(float(f"{value:.12g}"), low), high)
 
 
-def _range_of(value: Type, name: str) -> type[Range]:
-    return create_model(
-        f"{name}_range",
-        __base__=Range,
-        from_=(value, Field(alias="from", description="The first value.")),
-        to=(value, Field(description="The last value.")),
-    )
-
-
-# Axes ---------------------------------------------------------------------------------------------------------------
-
-
-def plain_axis(entry: Type) -> Type:
-    """The type of an axis of one value or a list of values."""
-
-    def entries(given: object) -> list | tuple:
-        if not isinstance(given, list | tuple):
-            return [given]
-        if not given:
-            raise complaint("an axis of zero length; give at least one value")
-        return given
-
-    listed: Type = tuple.__class_getitem__((entry, ...))
-    return Annotated[
-        listed,
-        BeforeValidator(entries),
-        Schema(lambda schema: {"anyOf": [schema["items"], {**schema, "minItems": 1}]}),
-    ]
-
-
-def _shape_axis(shape: Type) -> Type:
-    """The type of an axis of one list of widths, or a list of such lists."""
-
-    def listed(given: object) -> object:
-        one = isinstance(given, list | tuple) and given and all(isinstance(width, int | float) for width in given)
-        return [given] if one else given
-
-    return Annotated[plain_axis(shape), BeforeValidator(listed)]
-
-
-def numeric_axis(name: str, value: Type, nullable: bool = False) -> Type:
-    """The type of an axis of one number, a range, or a list of both; `name` is the name of the key."""
-    single = optional(value) if nullable else value
-    kinds = _union([Annotated[single, Tag("<value>")], Annotated[_range_of(value, name), Tag("<range>")]])
-    kind = Discriminator(lambda given: "<range>" if isinstance(given, dict | Range) else "<value>")
-    return plain_axis(Annotated[kinds, kind])
-
-
 class Chosen(Strict):
     """An activation or initialisation by name; each of its parameters is an axis."""
 
@@ -165,99 +85,6 @@ class Chosen(Strict):
         for combination in product(*map(values, given.values())):
             pairs = zip(given, combination, strict=True)
             yield self.name, tuple((key, value) for key, value in pairs if value != defaults[key])
-
-
-def axis_of(coordinate: kinds.Coordinate) -> Type:
-    """The type of a coordinate's axis."""
-    kind = coordinate.kind
-    if isinstance(kind, kinds.Named):
-        return choice_axis(kind)
-    if isinstance(kind, kinds.Word):
-        return plain_axis(word(kind.what, kind.names))
-    if isinstance(kind, kinds.Flag):
-        return plain_axis(flag(kind.what))
-    if isinstance(kind, kinds.Shape):
-        return _shape_axis(optional(widths(kind.what, kind.most_layers)))
-    if isinstance(kind, kinds.Whole):
-        value = whole(kind.what)
-    else:
-        value = number(kind.what, kind.above, kind.at_least)
-    return numeric_axis(coordinate.name, value, nullable=coordinate.null_from is not None)
-
-
-def choice_axis(kind: kinds.Named) -> Type:
-    """The type of an axis of names in a table, one or a list, each alone or with parameters; synonyms are replaced."""
-    what, table, built_in = kind.what, kind.table, frozenset(kind.table)
-
-    def named(given: object) -> dict | Chosen:
-        mapping = {"name": given} if isinstance(given, str) else given
-        if isinstance(mapping, Chosen):
-            return mapping
-        if not isinstance(mapping, dict):
-            raise complaint(f"{shown(given)} is not {what}; use a name or {{name: …, parameter: …}}")
-        if "name" not in mapping:
-            raise complaint(f"the mapping names no {what.split()[1]}; add name: {next(iter(table))}")
-        name = mapping["name"]
-        if not isinstance(name, str) or name not in {*table, *kind.synonyms}:
-            written = " parameters are written {name: …, parameter: …}" if "(" in str(name) else ""
-            raise complaint(f"{shown(name)} is not {what}; {remedy(name, table)}{written}")
-        return {**mapping, "name": kind.synonyms.get(name, name)}
-
-    def chosen(given: object, built_in_one: Callable[[object], object]) -> object:
-        entry = named(given)
-        name = entry["name"] if isinstance(entry, dict) else entry.name
-        return built_in_one(entry) if name in built_in else _of_own(kind, entry)
-
-    kinds = [Annotated[_chosen(kind, name), Tag(f"<{name}>")] for name in table]
-    any_of: Type = _union(kinds)
-    union = Annotated[
-        any_of, Discriminator(lambda given: f"<{given['name'] if isinstance(given, dict) else given.name}>")
-    ]
-    names = {"enum": [*table, *kind.synonyms], "description": f"{what.capitalize()} with its default parameters."}
-    return plain_axis(Annotated[union, WrapValidator(chosen), Schema(lambda schema: {"anyOf": [names, schema]})])
-
-
-def _of_own(kind: kinds.Named, given: dict | Chosen) -> Chosen:
-    """An entry of the user's own, which is in the table only while it is in force."""
-    if isinstance(given, Chosen):
-        return given
-    try:
-        return _chosen(kind, given["name"]).model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = next(str(part) for part in first["loc"] if not str(part).startswith("<"))
-        known = parameter_names(kind.table[given["name"]])
-        unknown = f"unknown parameter; {remedy(key, known) if known else 'it has none'}"
-        text = unknown if first["type"] == "extra_forbidden" else first["msg"]
-        raise complaint(f"{given['name']}: {key}: {text}") from None
-
-
-def _union(kinds: list[Type]) -> Type:
-    union = kinds[0]
-    for kind in kinds[1:]:
-        union = union | kind
-    return union
-
-
-def _chosen(kind: kinds.Named, name: str) -> type[Chosen]:
-    table, names = kind.table, (name, *(other for other, ours in kind.synonyms.items() if ours == name))
-    fields: dict[str, Any] = {"name": (Literal[names], Field(description=table[name]().summary))}
-    for parameter in inspect.signature(table[name]).parameters.values():
-        fields[parameter.name] = _parameter(name, parameter)
-    model = create_model(name, __base__=Chosen, **fields)
-    model.defaults = {p.name: p.default for p in inspect.signature(table[name]).parameters.values()}
-    return model
-
-
-def _parameter(name: str, parameter: inspect.Parameter) -> tuple[Any, Any]:
-    what = f"{'an' if parameter.name[0] in 'aeiou' else 'a'} {parameter.name}"
-    optional = parameter.default is None
-    default = "none" if optional else f"{parameter.default:g}"
-    describe = Field((parameter.default,), description=f"Parameter of {name}; default {default}.")
-    for metadata in getattr(parameter.annotation, "__metadata__", ()):
-        if isinstance(metadata, OneOf):
-            return plain_axis(one_number_of(what, metadata.numbers)), describe
-    return numeric_axis(f"{name}_{parameter.name}", number(what), nullable=optional), describe
 
 
 def parameter_names(factory: Callable) -> tuple[str, ...]:

@@ -3,9 +3,8 @@
 The schema shows the descriptions of the models. They are assigned, because Python drops docstrings under -OO.
 """
 
-import re
 from collections.abc import Callable, Mapping
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 from pydantic import (
@@ -20,56 +19,31 @@ from pydantic import (
     model_validator,
 )
 
-from harness.base.messages import remedy, shown
+from harness.base.messages import Path, shown
 from harness.config import axes, grid
 from harness.config.training import models as training_models
-from harness.config.value_types import Accepts, Strict, Type, complaint, flag, number, optional, whole, word
+from harness.config.types.axes import axis_of
+from harness.config.types.text import FOLDER_NAME, NAME, NAME_IN_FILE, SHA256, SOURCE_OF_INPUTS
+from harness.config.types.values import (
+    Accepts,
+    Strict,
+    Type,
+    complaint,
+    distinct,
+    flag,
+    number,
+    optional,
+    whole,
+    word,
+)
 from harness.networks.activations import SATURATED
 from harness.networks.coordinates import COORDINATES, PRODUCT_ORDER
 from harness.networks.costs import COSTS
 from harness.networks.data import TARGET_KINDS, DataSpec
-from harness.networks.data_files import SUFFIXES, Keys
+from harness.networks.files.dataset import Keys
 from harness.networks.kinds import Choice, Coordinate
 
-_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # folders Windows cannot make
-_FOLDER = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?"
 MOST_LAYERS = 10_000  # in a list of layers to record
-MOST_NAME = 200  # characters of a column's name
-WORD = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
-
-
-def _pattern(pattern: str, what: str, advice: str) -> Type:
-    def check(value: object) -> object:
-        if not isinstance(value, str) or not re.fullmatch(pattern, value):
-            raise complaint(f"{shown(value)} is not {what}; {advice}")
-        if _RESERVED.fullmatch(value):
-            raise complaint(f"{shown(value)} is a name that Windows keeps for itself; use another")
-        return value
-
-    return Annotated[str, Field(pattern=f"^{pattern}$"), BeforeValidator(check)]
-
-
-def _inputs(value: object) -> object:
-    if value in ("gaussian", "digits"):
-        return value
-    if not isinstance(value, str) or PurePosixPath(value).suffix not in SUFFIXES:
-        advice = f"{remedy(value, ('gaussian', 'digits', 'a path ending in ' + ', '.join(SUFFIXES)))}"
-        raise complaint(f"{shown(value)} is no source of inputs; {advice}")
-    if PurePosixPath(value).is_absolute() or PureWindowsPath(value).drive or not value.isprintable():
-        raise complaint(f"{shown(value)} cannot be found on another machine; write a path relative to the config")
-    return value
-
-
-def _name_in_file(value: object) -> object:
-    if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= MOST_NAME:
-        raise complaint(f"{shown(value)} is no name in a data file; write that of a column or an array")
-    return value
-
-
-_NAME = _pattern(WORD, "a name", "use letters, digits and _")
-_KEY: Type = Annotated[str, Field(min_length=1, max_length=MOST_NAME), BeforeValidator(_name_in_file)]
-_FOLDER_NAME = _pattern(_FOLDER, "a folder name", "use up to 100 of A-Z a-z 0-9 . _ -, a letter or digit first")
-_SHA256 = _pattern("[0-9a-f]{64}", "a SHA-256", "use 64 hexadecimal digits, or remove it")
 
 
 class NetworkAxes(Strict):
@@ -82,7 +56,7 @@ class NetworkAxes(Strict):
 
 # An axis that is not given is None: null itself, where it may be written, becomes (None,).
 _FIELDS: dict[str, Any] = {
-    coordinate.name: (axes.axis_of(coordinate), Field(None, description=coordinate.description))
+    coordinate.name: (axis_of(coordinate), Field(None, description=coordinate.description))
     for coordinate in COORDINATES
 }
 _GIVEN_AXES = create_model("NetworkAxes", __base__=NetworkAxes, __doc__=NetworkAxes.__doc__, **_FIELDS)
@@ -102,7 +76,7 @@ DEFAULT_AXES = {coordinate.name: _default_axis(coordinate) for coordinate in COO
 class Data(Strict):
     __doc__ = "Inputs and targets; all networks of a replicate see the same."
 
-    inputs: Annotated[str, BeforeValidator(_inputs)] = Field(
+    inputs: Annotated[str, Accepts(SOURCE_OF_INPUTS)] = Field(
         "gaussian",
         description="gaussian (standard normal), digits (8×8 scans, standardised), or the path of a "
         ".npy, .npz, .csv or .parquet file relative to the config.",
@@ -111,16 +85,16 @@ class Data(Strict):
         "gaussian", description="gaussian (standard normal), labels (one-hot classes of the inputs), zeros or ones."
     )
     batch: Annotated[int, Accepts(whole("a batch"))] = Field(64, description="Number of samples each network sees.")
-    inputs_key: Annotated[str | None, Accepts(optional(_KEY))] = Field(
+    inputs_key: Annotated[str | None, Accepts(optional(NAME_IN_FILE))] = Field(
         None,
         description="Name of the array of inputs in a .npz file; default null, inputs, x_train, X_train, X or x.",
     )
-    labels: Annotated[str | None, Accepts(optional(_KEY))] = Field(
+    labels: Annotated[str | None, Accepts(optional(NAME_IN_FILE))] = Field(
         None,
         description="Name of the column (.csv, .parquet) or array (.npz) that holds the classes, whole numbers or "
         "text; default null, a column label, or the array that belongs to the inputs: labels, y_train or y.",
     )
-    inputs_sha256: Annotated[str | None, Accepts(optional(_SHA256))] = Field(
+    inputs_sha256: Annotated[str | None, Accepts(optional(SHA256))] = Field(
         None, description="SHA-256 of the data file; where it is given, another file is refused."
     )
 
@@ -147,15 +121,6 @@ def _case_list(given: object) -> object:
     return given
 
 
-def _figure_list(given: object) -> object:
-    if not isinstance(given, list | tuple):
-        raise complaint(f"{shown(given)} is not a list of figures; write [name, …]")
-    for i, name in enumerate(given):
-        if name in given[:i]:
-            raise complaint(f"{shown(name)} comes twice; remove one")
-    return given
-
-
 def _layers(given: object, check: Callable[[object], int]) -> object:
     if given is None or given == "all":
         return None
@@ -167,7 +132,7 @@ def _layers(given: object, check: Callable[[object], int]) -> object:
     return layers
 
 
-_FIGURES: Type = Annotated[tuple[Annotated[str, Accepts(_NAME)], ...], BeforeValidator(_figure_list)]
+_FIGURES = distinct(NAME, "a list of figures", "[name, …]")
 _LAYER: TypeAdapter[int] = TypeAdapter(whole("a number of layers, or a layer"))
 _RECORD_LAYERS: Type = Annotated[
     int | tuple[int, ...] | None,
@@ -188,7 +153,7 @@ _RECORD_LAYERS: Type = Annotated[
 class Sweep(Strict):
     __doc__ = "A validated sweep. Two are equal when their keys have the same values, wherever their files are."
 
-    name: Annotated[str, Accepts(_FOLDER_NAME)] = Field(
+    name: Annotated[str, Accepts(FOLDER_NAME)] = Field(
         description="Name of the folder under results/ that the sweep writes; default: the file's name without .yaml."
     )
     network: Annotated[NetworkAxes, Accepts(_GIVEN_AXES)] = Field(
@@ -222,14 +187,14 @@ class Sweep(Strict):
         None, description="How every network is trained; default null, no training."
     )
     thresholds: Thresholds = Field(Thresholds(), description="Where regimes and saturation begin.")
-    experiment: Annotated[str | None, Accepts(optional(_NAME))] = Field(
+    experiment: Annotated[str | None, Accepts(optional(NAME))] = Field(
         None,
         description="Name of a file under experiments/, with the sentence, figures and claims; default null, none.",
     )
     figures: Annotated[tuple[str, ...] | None, Accepts(optional(_FIGURES))] = Field(
         None, description="Names of the figures to draw; default null, those of the experiment, or else all that apply."
     )
-    _folder: Path = PrivateAttr(default=Path("."))
+    _folder: FilePath = PrivateAttr(default=FilePath("."))
     _places: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="before")
@@ -259,7 +224,7 @@ class Sweep(Strict):
         return grid.cases_of(self.network.given(), [case.given() for case in self.cases])
 
     @property
-    def folder(self) -> Path:
+    def folder(self) -> FilePath:
         """The folder that the config's relative paths start from."""
         return self._folder
 
@@ -276,11 +241,16 @@ class Sweep(Strict):
         return DataSpec(inputs, self.data.targets, self.data.batch, path, self.data.inputs_sha256, keys)
 
 
-def placed(sweep: Sweep, folder: Path) -> Sweep:
+def placed(sweep: Sweep, folder: FilePath) -> Sweep:
     """The same sweep with its relative paths starting from `folder`."""
     moved = sweep.model_copy()
     moved._folder = folder
     return moved
+
+
+def written_networks(sweep: Sweep) -> list[tuple[Path, NetworkAxes]]:
+    """The axes under `network` and those of each case, with their places."""
+    return [(("network",), sweep.network), *((("cases", i), case) for i, case in enumerate(sweep.cases))]
 
 
 def located(sweep: Sweep, places: Mapping[str, str]) -> Sweep:
@@ -311,5 +281,5 @@ def _plain_axes(network: NetworkAxes) -> dict:
     return {key: axes.plain(axis) for key, axis in network.given().items()}
 
 
-def _rebuilt(mapping: dict, folder: Path) -> Sweep:
+def _rebuilt(mapping: dict, folder: FilePath) -> Sweep:
     return placed(Sweep.model_validate(mapping), folder)

@@ -12,8 +12,10 @@ import numpy as np
 from harness.base.errors import ConfigError
 from harness.base.messages import Path, Problem, shown, where
 from harness.config import yaml_positions
-from harness.config.checks import MANY, actual, checked
-from harness.config.models import WORD, Sweep, located
+from harness.config.checks.checked import MANY, checked
+from harness.config.checks.wording import actual
+from harness.config.models import Sweep, located
+from harness.config.types.text import WORD
 
 _KEY = re.compile(r"[^.\[\]=\s]+(\[[0-9]{1,6}\]|\.[^.\[\]=\s]+)*")
 

@@ -154,6 +154,7 @@ class _Dumper(yaml.SafeDumper):
     """Quotes a text that YAML 1.2 would read as another value, or whose line ends it would fold into spaces."""
 
     def represent_text(self, text: str) -> yaml.Node:
+        """The node of a text, in double quotes where it would be read as another value."""
         style = None if isinstance(scalar(text), str) and text.isprintable() else '"'
         return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 

@@ -23,15 +23,17 @@ Sums = TypeVar("Sums", bound=ForwardSums | BackwardSums)
 
 @dataclass(frozen=True)
 class Measure(Generic[Sums]):
-    """A column of the table `layers`: its name, unit and meaning, and the function that computes it from sums."""
+    """A column of the table `layers`: its name, unit and meaning, and the function that computes it from sums.
+
+    `scales_as` names the built-in measure that a factor on the weights shifts as it shifts this one; it is empty where
+    the measure does not depend on such a factor.
+    """
 
     name: str
     unit: str
     meaning: str
     function: Callable[[Sums], Array]
-    scales_as: str = (
-        ""  # a built-in measure that a factor on the weights shifts as this one; "": it does not depend on it
-    )
+    scales_as: str = ""
 
     def __call__(self, sums: Sums) -> Array:
         return self.function(sums)
@@ -182,7 +184,6 @@ _BACKWARD: dict[str, Measure[BackwardSums]] = {
 FORWARD, BACKWARD = Table("forward", _FORWARD), Table("backward", _BACKWARD)
 MEASURES: Table[Measure[BackwardSums] | Measure[ForwardSums]] = Table("measures", {**_BACKWARD, **_FORWARD})
 
-
 # Columns that cost time, which a config asks for.
 ON_REQUEST = {mean_abs_grad_weights.name: mean_abs_grad_weights}
 
@@ -198,7 +199,7 @@ def with_own(shifts: dict[str, Array]) -> dict[str, Array]:
     return shifts | {name: shifts[own.scales_as] for name, own in MEASURES.own.items() if own.scales_as in shifts}
 
 
-IN_RMS_OUTPUTS = ("mean_outputs", "std_outputs")
+IN_RMS_OUTPUTS = ("mean_outputs", "std_outputs")  # computed in units of the root mean square of r[k]
 
 
 def in_units(columns: dict[str, Array]) -> dict[str, Array]:

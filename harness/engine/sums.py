@@ -26,6 +26,7 @@ class Squares:
         self.squares, self.exponent = np.zeros(shape), np.zeros(shape, dtype=np.int64)
 
     def add(self, slot: Slot, squares: Array, exponent: Array | int) -> None:
+        """Set the sums of some layers and their exponents."""
         self.squares[slot], self.exponent[slot] = squares, exponent
 
 
@@ -39,6 +40,7 @@ class Samples(Squares):
         self.beside_one = np.full(shape, np.nan)  # the mean cosine where one sample is far longer than all others
 
     def add_samples(self, slot: Slot, a: Scaled) -> None:
+        """Set the sums of some layers from their arrays (…, batch, width)."""
         self.add(slot, a.squares, a.exponent)
         total = a.total
         self.total[slot] = np.vecdot(total, total)

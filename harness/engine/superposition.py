@@ -20,6 +20,8 @@ from harness.base.scaled import CANCELLED, RISKY, Scaled, any_of, flat
 from harness.engine.equations import weight_gradient
 from harness.engine.gram import by_forming, by_gram
 
+LOWEST_POWER = -5000  # of 2: far below the range of float64, and within the integers that ldexp takes
+
 
 def superposed(pair: Scaled, factor: Scaled) -> Scaled:
     """α·a + b, (…, lanes, batch, width), normalised. It is computed as one product by a (…, lanes, 1, 2) array."""
@@ -68,12 +70,13 @@ class Form:
 
     @classmethod
     def from_pair(cls, pair: Scaled, factor: Scaled) -> "Form":
+        """The coefficients of a pair (…, 2, batch, width) and a factor (…, lanes, 1, 1)."""
         exponent_a, exponent_b = pair.exponent[..., :1] + factor.exponent, pair.exponent[..., 1:]
         exponent = np.maximum(exponent_a, exponent_b)
         alpha = factor.mantissa[..., 0, 0].astype(np.float64)
         return cls(
-            np.ldexp(alpha, np.maximum(exponent_a - exponent, -5000)),
-            np.ldexp(1.0, np.maximum(exponent_b - exponent, -5000)),
+            np.ldexp(alpha, np.maximum(exponent_a - exponent, LOWEST_POWER)),
+            np.ldexp(1.0, np.maximum(exponent_b - exponent, LOWEST_POWER)),
             exponent,
         )
 

@@ -10,6 +10,7 @@ import numpy as np
 from harness.base.arrays import Array
 from harness.base.scaled import Scaled, Weights, base_alone
 from harness.engine.equations import cost_gradient, layer_backward, layer_forward
+from harness.engine.lanes.depths import slope_lost
 from harness.engine.layers import BackwardLayers, Layer
 from harness.engine.measures import FORWARD, in_units, of_backward
 from harness.engine.sums import BackwardSums, ForwardSums, base_squares
@@ -26,6 +27,18 @@ class Walk:
     grad_r: Scaled  # ∂C/∂r[L], (networks, 1, batch, output_width)
     forward: list[Layer]  # (networks, 1, batch, fan_out)
     backward: list[BackwardLayers]  # of one layer each, (1, 1, networks, 1, batch, fan_out)
+
+    @property
+    def slope_failures(self) -> Array:
+        """The highest layer at which a slope underflows, 0 for none, (networks,)."""
+        found, grad_r = np.zeros(len(self.log10_cost), dtype=np.int64), self.grad_r
+        for k in range(len(self.forward), 0, -1):
+            backward = self.backward[k - 1]
+            if not self.forward[k - 1].slope.has_zeros:
+                lost = slope_lost(grad_r.largest, backward.delta[0, 0].largest)[:, 0]
+                found[lost & (found == 0)] = k
+            grad_r = backward.grad_below[0, 0]
+        return found
 
 
 def walk(

@@ -148,7 +148,6 @@ def compute_blocks(
     finished: list[PlannedBlock] = []
     failed: list[PlannedBlock] = []
     deaths: Counter[str] = Counter()
-
     parts = own.pickled()
 
     def submit(block: PlannedBlock) -> Future:

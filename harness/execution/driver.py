@@ -25,17 +25,10 @@ from harness.execution.planning.plan import Plan, PlannedBlock
 from harness.execution.pools.processes import Pool
 from harness.networks.data import dataset_of
 from harness.results import parts
+from harness.results.disk.lock import HeldFolder, locked, require_unlocked
 from harness.results.environment import environment, made_with
 from harness.results.files import write_json, write_text
-from harness.results.folder import (
-    CONFIG,
-    MANIFEST,
-    HeldFolder,
-    locked,
-    remove_results,
-    require_unlocked,
-    results_folder,
-)
+from harness.results.folder import CONFIG, MANIFEST, remove_results, results_folder
 from harness.results.tables import Tables
 
 
@@ -134,45 +127,72 @@ def _checked(held: HeldFolder) -> Iterator[None]:
 
 
 def _compute(
-    prepared: Prepared,
-    held: HeldFolder,
-    pool: Pool,
-    limit: float,
-    there: Holdings,
-    report: Report | None,
+    prepared: Prepared, held: HeldFolder, pool: Pool, limit: float, there: Holdings, report: Report | None
 ) -> Sequence[FailedBlock]:
     """Compute the blocks of a plan and write their tables. Returns those that failed.
 
     The manifest is written before and after.
     """
     started = time.monotonic()
-    failed: list[FailedBlock] = []
-    makers = [*map(parts.block_made_with, there.finished.values())]
-    digests = config.digest(prepared.sweep), config.settings_digest(prepared.sweep)
-    own = prepared.own.code()
-
-    def commit(block: PlannedBlock, computed: Sequence[Tables], made: dict[str, str]) -> None:
-        held.check()
-        tables = there.kept.completed(block, computed)
-        parts.commit(held.path, block.name, tables.layers, tables.networks, made, *digests, tables.steps, own)
-        makers.append(made)
-
-    def write_manifest(seconds: float | None) -> None:
-        held.check()
-        write_json(held.path / MANIFEST, _manifest(prepared, pool.workers, seconds, makers, failed))
-
-    write_manifest(None)
+    record = _Record(prepared, held, there, pool)
+    record.write_manifest(None)
     for block in prepared.plan.taken_over:
-        commit(block, (), made_with())
+        record.commit(block, (), made_with())
     for block, result in compute_blocks(prepared.plan, pool, limit, report, prepared.own, prepared.mixed):
         if isinstance(result, FailedBlock):
-            failed.append(result)
+            record.failed.append(result)
         else:
-            commit(block, (result.tables,), result.made_with)
-    if not failed:
+            record.commit(block, (result.tables,), result.made_with)
+    if not record.failed:
         parts.remove_set_aside(held.path)
-    write_manifest(time.monotonic() - started)
-    return failed
+    record.write_manifest(time.monotonic() - started)
+    return record.failed
+
+
+class _Record:
+    """What a run writes into its folder: the parts of each block, and the manifest of what became of all."""
+
+    def __init__(self, prepared: Prepared, held: HeldFolder, there: Holdings, pool: Pool) -> None:
+        self.prepared, self.held, self.there, self.pool = prepared, held, there, pool
+        self.makers = [*map(parts.block_made_with, there.finished.values())]
+        self.failed: list[FailedBlock] = []
+        self._digests = config.digest(prepared.sweep), config.settings_digest(prepared.sweep)
+        self._own = prepared.own.code()
+
+    def commit(self, block: PlannedBlock, computed: Sequence[Tables], made: dict[str, str]) -> None:
+        """Write the parts of a block, and remember what they were made with."""
+        self.held.check()
+        tables = self.there.kept.completed(block, computed)
+        parts.commit(
+            self.held.path, block.name, tables.layers, tables.networks, made, *self._digests, tables.steps, self._own
+        )
+        self.makers.append(made)
+
+    def write_manifest(self, seconds: float | None) -> None:
+        """Write manifest.json. `seconds` is None until the run has ended."""
+        self.held.check()
+        write_json(self.held.path / MANIFEST, self._manifest(seconds))
+
+    def _manifest(self, seconds: float | None) -> dict:
+        """The content of manifest.json; `made_with` has each maker once."""
+        sweep, planned = self.prepared.sweep, self.prepared.plan
+        return {
+            "name": sweep.name,
+            "seed": sweep.seed,
+            "replicates": sweep.replicates,
+            "networks": config.count(sweep) * sweep.replicates,
+            "last_run": {
+                "networks": planned.networks,
+                "layers": planned.layers,
+                "blocks": len(planned.blocks),
+                "workers": self.pool.workers,
+                "seconds": seconds and round(seconds, 3),
+            },
+            "config_folder": os.path.relpath(sweep.folder, self.prepared.folder),
+            "environment": environment(),
+            "made_with": [maker for place, maker in enumerate(self.makers) if maker not in self.makers[:place]],
+            "failed": [manifest_entry(block) for block in self.failed],
+        }
 
 
 def _holdings_of(prepared: Prepared) -> Holdings:
@@ -197,31 +217,3 @@ def _open_folder(prepared: Prepared, warn: Callable[[str], None]) -> tuple[Prepa
     write_text(folder / CONFIG, config.dump(sweep))
     parts.make_folders(folder, sweep.training is not None)
     return replace(prepared, plan=plan_of(sweep, there)), there
-
-
-def _manifest(
-    prepared: Prepared,
-    workers: int,
-    seconds: float | None,
-    makers: Sequence[dict[str, str]],
-    failed: Sequence[FailedBlock],
-) -> dict:
-    """The content of manifest.json. `seconds` is null until the run has ended; `made_with` has each maker once."""
-    sweep, planned = prepared.sweep, prepared.plan
-    return {
-        "name": sweep.name,
-        "seed": sweep.seed,
-        "replicates": sweep.replicates,
-        "networks": config.count(sweep) * sweep.replicates,
-        "last_run": {
-            "networks": planned.networks,
-            "layers": planned.layers,
-            "blocks": len(planned.blocks),
-            "workers": workers,
-            "seconds": seconds and round(seconds, 3),
-        },
-        "config_folder": os.path.relpath(sweep.folder, prepared.folder),
-        "environment": environment(),
-        "made_with": [maker for place, maker in enumerate(makers) if maker not in makers[:place]],
-        "failed": [manifest_entry(block) for block in failed],
-    }

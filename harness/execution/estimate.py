@@ -4,18 +4,23 @@ import heapq
 import time
 from dataclasses import dataclass, replace
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
+from harness.base.arrays import evenly_spaced
 from harness.engine.lanes.groups import Block, Settings
 from harness.execution.block import lane_chunks, run_block
 from harness.execution.dispatch import WORKER_BYTES, Resources, require_fit, worker_count
 from harness.execution.planning.cost import draws, work
 from harness.execution.planning.memory import draws_bytes, fit
 from harness.execution.planning.plan import Plan, PlannedBlock
+from harness.execution.planning.training import replicates_together
 from harness.execution.pools.worker import keep_freed_memory
 from harness.networks.spec import NetworkSpec
+from harness.networks.training.recipe import Training, recorded_steps
 
 PIECE = 3e9  # multiplications in the piece: a few tenths of a second, enough for a steady rate
+STEPS = 5  # of training, before recipes are left out: fewer runs side by side take more time each
 
 
 @dataclass(frozen=True)
@@ -46,13 +51,13 @@ def seconds(planned: Plan, workers: int, limit: float = float("inf")) -> float:
     if not planned.blocks:
         return 0.0
     largest = max(planned.blocks, key=lambda block: block.work)
-    piece = _piece(largest)
+    piece, settings = _piece(largest, planned.settings)
     keep_freed_memory()
     with threadpool_limits(limits=1):
-        run_block(piece, planned.settings)  # once without a clock: the first run loads and allocates
+        run_block(piece, settings)  # once without a clock: the first run loads and allocates
         started = time.perf_counter()
-        run_block(piece, planned.settings)
-    rate = work(piece, planned.settings) / (time.perf_counter() - started)
+        run_block(piece, settings)
+    rate = work(piece, settings) / (time.perf_counter() - started)
     busy = [0.0] * workers
     for block_work in sorted((_within(block, planned.settings, limit) for block in planned.blocks), reverse=True):
         heapq.heapreplace(busy, busy[0] + block_work / rate)
@@ -73,15 +78,30 @@ def _draws_again(block: Block, settings: Settings, limit: float) -> float:
     return missing * (passes - 1) * len(block.replicates) * draws(block)
 
 
-def _piece(planned: PlannedBlock) -> Block:
-    """A part of a block of about PIECE work: fewer replicates, then shallower networks; all of its lanes."""
+def _piece(planned: PlannedBlock, settings: Settings) -> tuple[Block, Settings]:
+    """A part of a block of about PIECE work: fewer replicates, then shallower networks or less training; all lanes.
+
+    Runs that are trained side by side share their calls, so the piece has as many replicates as the whole trains so.
+    """
     block = max(planned.missing, key=lambda part: len(part.specs) * len(part.replicates))
-    share = PIECE / planned.work
-    replicates = max(1, min(len(block.replicates), round(share * len(block.replicates))))
-    share *= len(block.replicates) / replicates
-    shares = ((spec, round(min(share, 1) * spec.depth)) for spec in block.specs)
+    share, count = PIECE / planned.work, len(block.replicates)
+    replicates = max(1, min(count, max(round(share * count), replicates_together(block.specs, settings))))
+    share, part = min(1, share * count / replicates), block.replicates[:replicates]
+    if settings.training is not None:
+        return Block(block.specs, part), replace(settings, training=_shorter(settings.training, share))
+    shares = ((spec, round(share * spec.depth)) for spec in block.specs)
     shallow = {_cut(spec, max(min(2, spec.depth), depth)): None for spec, depth in shares}
-    return Block(tuple(shallow), block.replicates[:replicates])
+    return Block(tuple(shallow), part), settings
+
+
+def _shorter(training: Training, share: float) -> Training:
+    """A share of the training: fewer steps and records of them, then fewer recipes, then fewer than STEPS steps."""
+    count, fewest = len(training.recipes), min(1, STEPS / training.steps)
+    kept = evenly_spaced(np.arange(count), max(1, round(share / max(share, fewest) * count)))
+    steps = max(1, round(min(1, share * count / len(kept)) * training.steps))
+    times = max(2, round(steps / training.steps * len(training.recorded)))
+    recipes = tuple(training.recipes[i] for i in kept)
+    return replace(training, recipes=recipes, steps=steps, recorded=recorded_steps(steps, times, "linear"))
 
 
 def _cut(spec: NetworkSpec, depth: int) -> NetworkSpec:

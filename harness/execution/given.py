@@ -26,6 +26,7 @@ class Given:
 
     @property
     def depth(self) -> int:
+        """Number of layers of weights."""
         return len(self.weights)
 
     @property

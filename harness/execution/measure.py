@@ -18,8 +18,7 @@ from harness.base.errors import ConfigError
 from harness.base.messages import remedy, shown
 from harness.config.models import Thresholds
 from harness.engine.lanes.ascent import Failures
-from harness.engine.lanes.depths import slope_lost
-from harness.engine.lanes.records import OK, Records
+from harness.engine.lanes.records import Records, status_of
 from harness.engine.walk import Walk, measures_of, walk
 from harness.execution.given import Given, given, require_fit
 from harness.networks.activations import ACTIVATION_SYNONYMS, ACTIVATIONS, Activation
@@ -62,10 +61,12 @@ class Measured:
 
     @cached_property
     def layers(self) -> pd.DataFrame:
+        """The table `layers`, one row for each layer."""
         return self.tables.layers.to_pandas()
 
     @cached_property
     def networks(self) -> pd.DataFrame:
+        """The table `networks`, one row."""
         return self.tables.networks.to_pandas()
 
 
@@ -180,10 +181,10 @@ def _records(network: Given, passed: Walk) -> Records:
     for name, values in measures_of(passed).items():
         records.column_of(name, 0)[:] = values
     failed, dead_from, text = _forward_failures(passed)
-    lost = 0 if failed else _lost_slope(passed)
+    lost = 0 if failed else int(passed.slope_failures[0])
     records.log10_cost[:] = np.nan if failed else passed.log10_cost.item()
     records.dead_from_layer[:] = 0 if failed else dead_from
-    records.status[:] = text if failed else f"slope underflows at layer {lost}" if lost else OK
+    records.status[:] = status_of(text, lost)
     records.blank(0, np.array([failed]), np.array([lost]))
     return records
 
@@ -198,18 +199,6 @@ def _forward_failures(passed: Walk) -> tuple[int, int, str]:
         failures.add(layer, k)
     failed, dead_from, text = failures.with_output(top, len(passed.forward))
     return int(failed[0, 0]), int(dead_from[0, 0]), str(text[0, 0])
-
-
-def _lost_slope(passed: Walk) -> int:
-    """The highest layer at which a slope underflows, 0 for none."""
-    grad_r = passed.grad_r
-    for k in range(len(passed.forward), 0, -1):
-        backward = passed.backward[k - 1]
-        delta = backward.delta[0, 0]
-        if not passed.forward[k - 1].slope.has_zeros and slope_lost(grad_r.largest, delta.largest).any():
-            return k
-        grad_r = backward.grad_below[0, 0]
-    return 0
 
 
 def _with(table: pa.Table, values: Mapping[str, object]) -> pa.Table:

@@ -25,7 +25,9 @@ def train_block(settings: Settings, training: Training, records: Records) -> Map
         widths = spec.input_width, spec.output_width
         drawn = sorted({run.replicate for run in together})
         splits = {i: draw_split(settings.data, training, seed, i, widths, dtype) for i in drawn}
-        recorded = course(together, splits, training, seed, dtype, settings.cost, settings.saturated_below)
+        recorded = course(
+            together, splits, training, seed, dtype, settings.cost, settings.data, settings.saturated_below
+        )
         rows |= rows_of(together, recorded, records)
     classes = settings.data.targets == "labels"
     steps, step_layers = step_tables(runs, rows, settings.record_layers, classes=classes)

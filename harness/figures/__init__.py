@@ -12,7 +12,8 @@ and may have the names
     applies       networks -> None, or the reason why the figure has nothing to show of them. By default, None.
     EVERY_LAYER   True if the figure needs the rows of every layer, which `record_layers` may leave out.
     NEURONS       True if the figure takes the table of single neurons, with W, x and y, for `networks`.
-    TRAINING      True if the figure takes the tables `step_layers` and `steps` for `layers` and `networks`.
+    TRAINING      True if the figure takes the tables `step_layers` and `steps` for `layers` and `networks`; `steps`
+                  has the columns `input_width` and `output_width` of `networks` too.
 
 Importing this package is cheap: a figure's file, and matplotlib with it, is imported when the figure is used.
 """
@@ -139,7 +140,11 @@ _BUILT_IN = {
     ),
     "update_ratio": Entry(
         "training",
-        "Update ratio: ‖ΔW‖/‖W‖ of every layer over the steps, and where the rounding of float32 ends it.",
+        "Update ratio: ‖ΔW‖/‖W‖ of every layer over the steps, and where Adam's ε and the rounding of float32 end it.",
+    ),
+    "cost_at_birth": Entry(
+        "training",
+        "Cost against attenuation: the cost that each network reaches in training, against its attenuation at birth.",
     ),
     "unit_lives": Entry(
         "training",

@@ -2,7 +2,9 @@
 
 import os
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,6 +29,9 @@ from harness.interface.terminal import (
 )
 from harness.results.code import sources
 from harness.results.folder import is_probe
+
+if TYPE_CHECKING:
+    from harness.config import Sweep
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 a run failed or was left unfinished, or a check fails, 2 a config, an option or a results "
@@ -114,14 +119,7 @@ def sweep(
     verbose: options.Verbose = False,
 ) -> None:
     detail = options.detail(quiet, verbose)
-    from harness.config import read  # first: a wrong config, or a folder in use, is reported within a second
-    from harness.results import folder
-    from harness.study.own.finding import own_of_config
-
-    own = own_of_config(config, overrides or ())
-    with own.in_force():
-        given = read(config, overrides or (), replicates, allow_large)
-    folder.require_unlocked(folder.results_folder(given.name, out))
+    given = _read_unlocked(config, overrides or (), replicates, out, allow_large)
     resources = options.resources(workers, memory, dask)
     from harness.study.sweep import prepare, run
 
@@ -129,7 +127,7 @@ def sweep(
     if dry_run:
         from harness.execution.estimate import estimate
 
-        with own.in_force():
+        with study.prepared.own.in_force():
             print_plan(study.prepared, resources, estimate(study.prepared.plan, resources))
         return
     if study.question and not quiet:
@@ -143,15 +141,30 @@ def sweep(
         raise typer.Exit(1)
 
 
+def _read_unlocked(
+    config: Path, overrides: Sequence[str], replicates: int | None, out: Path | None, allow_large: bool
+) -> "Sweep":
+    """The sweep that a config describes. Raises ConfigError, or ResultsError where its results folder is in use."""
+    from harness.config import read  # first: a wrong config, or a folder in use, is reported within a second
+    from harness.results.disk.lock import require_unlocked
+    from harness.results.folder import results_folder
+    from harness.study.own.finding import own_of_config
+
+    with own_of_config(config, overrides).in_force():
+        given = read(config, overrides, replicates, allow_large)
+    require_unlocked(results_folder(given.name, out))
+    return given
+
+
 @app.command(help="Print the summary of a results folder again.", epilog=EXIT_CODES)
 def show(results: options.Folder, where: options.Where = None, as_json: options.Json = False) -> None:
     if is_probe(results):
         return probing.show(results)
     found = reading.opened(results)
-    tables, verdicts = found.summary(where), found.verdicts()
+    tables, verdicts = [*filter(None, [found.glance(where)]), *found.summary(where)], found.verdicts()
     finished, wanted, failures = len(found.networks), found.manifest["networks"], found.manifest.get("failed", ())
     if as_json:
-        from harness.study.claims import to_json
+        from harness.study.verdicts import to_json
 
         plain = {"name": found.sweep.name, "question": found.question(), "answer": found.answer()}
         print_json(plain | {"tables": [*map(plain_table, tables)], "claims": to_json(verdicts)})

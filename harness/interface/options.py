@@ -4,7 +4,7 @@ Nothing here may import numpy or what needs it: `harness --help` reads this modu
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -141,20 +141,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs, in
 
 # Options of predict -------------------------------------------------------------------------------------------------
 
-Activation = Annotated[
-    str,
-    typer.Option(
-        help='As in a config: tanh, or "{name: elu, alpha: 0.5}".',
-        autocompletion=completion.values_of("network.activation"),
-    ),
-]
-Init = Annotated[
-    str,
-    typer.Option(
-        help='As in a config: he_normal, or "{name: normal, sigma_w: 1.5}".',
-        autocompletion=completion.values_of("network.init"),
-    ),
-]
+
+def _value(coordinate: str, help_: str) -> Any:
+    """An option that takes a value of a coordinate, written as in a config and completed with its names."""
+    return typer.Option(help=help_, show_default=False, autocompletion=completion.values_of(f"network.{coordinate}"))
+
+
+Activation = Annotated[str, _value("activation", 'As in a config: tanh, or "{name: elu, alpha: 0.5}".')]
+Init = Annotated[str, _value("init", 'As in a config: he_normal, or "{name: normal, sigma_w: 1.5}".')]
 Width = Annotated[str, typer.Option(help="Number of units in each hidden layer.")]
 Depth = Annotated[str, typer.Option(help="Number of layers of weights, including the output layer.")]
 WeightScale = Annotated[str | None, typer.Option(help="Factor on the weights of the initialisation; by default 1.")]
@@ -162,28 +156,11 @@ BiasScale = Annotated[str | None, typer.Option(help="σ_b; by default that of th
 InputWidth = Annotated[str | None, typer.Option(help="Number of inputs; by default the width.")]
 OutputWidth = Annotated[str | None, typer.Option(help="Number of outputs; by default the width.")]
 Normalisation = Annotated[
-    str | None,
-    typer.Option(
-        help="Of every hidden layer: batch, layer, rms or none (the default).",
-        show_default=False,
-        autocompletion=completion.values_of("network.normalisation"),
-    ),
+    str | None, _value("normalisation", "Of every hidden layer: batch, layer, rms or none (the default).")
 ]
-Normalise = Annotated[
-    str | None,
-    typer.Option(
-        help="Where: preactivations (the default) or outputs.",
-        show_default=False,
-        autocompletion=completion.values_of("network.normalise"),
-    ),
-]
+Normalise = Annotated[str | None, _value("normalise", "Where: preactivations (the default) or outputs.")]
 Residual = Annotated[
-    str | None,
-    typer.Option(
-        help='Skips: pre, inside, post, fixup or none, or "{name: pre, alpha: 0.5}".',
-        show_default=False,
-        autocompletion=completion.values_of("network.residual"),
-    ),
+    str | None, _value("residual", 'Skips: pre, inside, post, fixup or none, or "{name: pre, alpha: 0.5}".')
 ]
 WeightStandardised = Annotated[
     bool, typer.Option("--weight-standardised", help="Centre and scale every column of the weights.")

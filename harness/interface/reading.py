@@ -12,9 +12,10 @@ from harness.interface.probe import probing
 from harness.interface.terminal import print_json, print_table, progress_line, say, say_error
 from harness.results.folder import is_probe
 
-DIFF_HELP = "Compare two results folders: identical, within tolerance, or different (exit code 3)."
 if TYPE_CHECKING:
     from harness.study.results import Results
+
+DIFF_HELP = "Compare two results folders: identical, within tolerance, or different (exit code 3)."
 
 MOST_LINES = 20  # of differences that `diff` prints: a screen of them
 
@@ -123,7 +124,7 @@ Watched = Annotated[Path, typer.Argument(help="The results folder of a sweep tha
 
 def watch(results: Watched) -> None:
     """Print a line whenever blocks have finished. Exit code 1 where no sweep runs and networks are missing."""
-    from harness.results.folder import is_locked
+    from harness.results.disk.lock import is_locked
     from harness.study.results import load
 
     opened(results)  # names the file that is run, once

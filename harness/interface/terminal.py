@@ -15,6 +15,7 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table as RichTable
 
     from harness.base.text_table import Table
     from harness.execution.dispatch import Progress, Report, Resources
@@ -103,9 +104,7 @@ def print_table(table: "Table") -> None:
 
     A table that is too wide to keep its words whole is printed as a list, with a line for each cell.
     """
-    from rich import box
     from rich.console import Console
-    from rich.table import Table as RichTable
     from rich.text import Text
 
     console = Console(soft_wrap=False, highlight=False, emoji=False, markup=False)
@@ -113,6 +112,19 @@ def print_table(table: "Table") -> None:
         console.width = 200  # a pipe or a file has no width; do not fold what programs read
     if _least_width(table) > console.width:
         table = _as_list(table)
+    with console.capture() as captured:
+        console.print(_drawn(table))
+        if table.note:
+            console.print(Text(printable(table.note)))
+    _print(captured.get())
+
+
+def _drawn(table: "Table") -> "RichTable":
+    """The table as rich draws it, with a line under the headings."""
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
     drawn = RichTable(
         title=Text(printable(table.title)),
         box=box.SIMPLE_HEAD,
@@ -124,11 +136,7 @@ def print_table(table: "Table") -> None:
         drawn.add_column(Text(printable(column)), overflow="fold")
     for row in table.rows:
         drawn.add_row(*(Text(printable(cell)) for cell in row))
-    with console.capture() as captured:
-        console.print(drawn)
-        if table.note:
-            console.print(Text(printable(table.note)))
-    _print(captured.get())
+    return drawn
 
 
 def _least_width(table: "Table") -> int:

@@ -11,10 +11,11 @@ from math import log
 import numpy as np
 
 from harness.base.arrays import Array
-from harness.base.scaled import LOG10_2, Scaled, from_ln, log10_of, shifted
+from harness.base.scaled import KEPT, LOG10_2, Scaled, from_ln, log10_of, normalised, shifted
 from harness.networks.data import TARGET_KINDS
 
 REACH = 2.0**39  # logits further apart than this count as infinitely far apart: beyond, exponents are those of zero
+NEAR = 300.0  # logits up to this have e^logit and all ratios of those within float64, which ends at e^±708
 LN_2 = log(2)
 
 
@@ -55,6 +56,30 @@ def cross_entropy(r: Scaled, y: Scaled) -> tuple[Array, Scaled]:
     1 − softmax(r)[label] is the sum of the other classes, so that a network that is certain keeps its small gradient.
     Source: Bridle 1990.
     """
+    near = np.ldexp(r.largest.astype(np.float64), np.minimum(r.exponent, 20)) < NEAR
+    if near.all():
+        return _of_near_logits(r, y)
+    if not near.any():
+        return _of_any_logits(r, y)
+    (log10_near, grad_near), (log10_cost, grad) = _of_near_logits(r, y), _of_any_logits(r, y)
+    mantissa = np.where(near[..., None, None], grad_near.mantissa, grad.mantissa)
+    return np.where(near, log10_near, log10_cost), Scaled(mantissa, np.where(near, grad_near.exponent, grad.exponent))
+
+
+def _of_near_logits(r: Scaled, y: Scaled) -> tuple[Array, Scaled]:
+    """`cross_entropy` where no logit is beyond ±NEAR, so that no probability leaves float64."""
+    e = np.exp(shifted(r.mantissa.astype(np.float64), r.exponent))
+    label = y.mantissa > 0
+    right = np.vecdot(e, label)[..., None]
+    wrong = np.vecdot(e, ~label)[..., None]
+    error = np.where(label, -wrong, e) / (right + wrong)  # softmax − onehot
+    mantissa, exponent = normalised(error, np.zeros_like(r.exponent), keep=KEPT[r.dtype])
+    grad = Scaled(mantissa.astype(r.dtype, copy=False), exponent) * (1 / _batch(r))
+    return log10_of(np.log1p(wrong / right).mean(axis=(-2, -1))), grad
+
+
+def _of_any_logits(r: Scaled, y: Scaled) -> tuple[Array, Scaled]:
+    """`cross_entropy` of any logits, in logarithms of the probabilities."""
     z, label = r.mantissa.astype(np.float64), y.mantissa > 0
     top = np.where(label, -np.inf, z).max(axis=-1, keepdims=True)  # the largest logit of a wrong class
     below_top = np.where(label, -np.inf, _ordinary(Scaled(z - top, r.exponent)))  # ln of e^z / e^top

@@ -11,7 +11,8 @@ import numpy as np
 
 from harness.base.arrays import Array
 from harness.base.streams import INPUTS, ROWS, TARGETS, Streams
-from harness.networks.data_files import USUAL, Dataset, Keys, UnusableData, file_digest, load_dataset
+from harness.networks.files.dataset import USUAL, Dataset, Keys, UnusableData
+from harness.networks.files.load import file_digest, load_dataset
 
 TARGET_KINDS = ("gaussian", "labels", "zeros", "ones")
 

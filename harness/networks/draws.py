@@ -10,10 +10,9 @@ import pandas as pd
 from harness.base.arrays import Array
 from harness.base.streams import HIDDEN, HIDDEN_BIAS, OUTPUT, OUTPUT_BIAS, Streams
 from harness.networks.data import DataSpec, draw_batch
-from harness.networks.inits import base_variance, base_weights
+from harness.networks.families import base_variance, base_weights
 from harness.networks.remedies.standardised import standardise
-from harness.networks.remedies.unit_variance import scaled_weights
-from harness.networks.spec import NetworkSpec, activation_of
+from harness.networks.spec import NetworkSpec
 
 
 class BaseDraws:
@@ -95,6 +94,7 @@ class Network:
     """One recorded network. Arrays are float64; `weights[k]` is W[k], (fan_in, fan_out), `biases[k]` (fan_out,).
 
     `gammas` and `betas`, (fan_out,), are those of the hidden layers where these are normalised, else empty.
+    `unstandardised[k]` is V[k], the trained weights that `weights[k]` is standardised from; empty without training.
     """
 
     spec: NetworkSpec
@@ -105,14 +105,13 @@ class Network:
     targets: Array  # (batch, output_width)
     gammas: list[Array] = field(default_factory=list)
     betas: list[Array] = field(default_factory=list)
+    unstandardised: list[Array] = field(default_factory=list)
 
 
-def draw_parameters(
-    spec: NetworkSpec, seed: int, replicate: int, inputs: Array | None = None
-) -> tuple[list[Array], list[Array]]:
+def draw_parameters(spec: NetworkSpec, seed: int, replicate: int) -> tuple[list[Array], list[Array]]:
     """The weights and biases of one network, in float64; weights as they multiply r, standardised or not.
 
-    `inputs`, (batch, input_width), are those by which LSUV scales the weights of a plain network.
+    Of `lsuv` they are those from which the batch scales (engine/remedied/scaled_start.py).
     """
     draws = BaseDraws(
         seed, spec.family, [replicate], np.dtype(np.float64), spec.shift, spec.tied, spec.weight_standardised
@@ -125,9 +124,8 @@ def draw_parameters(
         family = spec.bias_family
         bias = draws.output_bias(spec.depth, fan_out, family) if last else draws.hidden_bias(k, fan_out, family)
         weights.append(spec.rule_gain(k + 1) * spec.gain(fan_in, fan_out) * base[0])
-        biases.append(spec.bias + spec.sigma_b(fan_in) * bias[0])
-    if spec.within is not None and inputs is not None:
-        weights = scaled_weights(weights, biases, inputs, activation_of(spec.activation), spec.within)
+        starts_at_0 = spec.rule_gain(k + 1) == 0  # the last layer of a branch of Fixup: W and b
+        biases.append(np.zeros_like(bias[0]) if starts_at_0 else spec.bias + spec.sigma_b(fan_in) * bias[0])
     return weights, biases
 
 

@@ -1,42 +1,26 @@
 """Initialisations: a weight matrix is a gain times a base draw, W = gain * base.
 
-A family is a way to draw the base; an initialisation has a family and a gain. Bases of `normal`, `truncated_normal`
-and `uniform` have variance 1 per entry; those of `orthogonal` have orthonormal rows or columns, so that a gain of 1 is
-exact. An initialisation whose weights have a mean shifts the base by a constant; `constant` is that shift alone.
+`families` draws the base; an initialisation has a family and a gain. One whose weights have a mean shifts the base by a
+constant; `constant` is that shift alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from math import exp, log, pi, sqrt
+from math import exp, log, sqrt
 
 import numpy as np
-from scipy.special import digamma, gammaln, ndtr, ndtri
+from scipy.special import digamma, gammaln
 
 from harness.base.arrays import Array
-from harness.base.streams import Streams
+from harness.networks.families import STD_OF_CUT, base_variance
 from harness.networks.kinds import Table
 
 Gain = Callable[[int, int], float]  # of fan_in and fan_out
 
-CUT = 2.0  # standard deviations at which a truncated normal ends
-_MASS, _DENSITY = 2 * ndtr(CUT) - 1, exp(-(CUT**2) / 2) / sqrt(2 * pi)
-STD_OF_CUT = sqrt(1 - 2 * CUT * _DENSITY / _MASS)  # 0.8796, of a standard normal that is cut
-# Kurtosis of a base draw, less a Gaussian's 3; of the independent entries that theory describes.
-EXCESS_KURTOSIS = {
-    "normal": 0.0,
-    "uniform": -6 / 5,
-    "truncated_normal": (3 - 2 * _DENSITY * (CUT**3 + 3 * CUT) / _MASS) / STD_OF_CUT**4 - 3,
-}
-
 
 def _no_bias(fan_in: int) -> float:
     return 0.0
-
-
-def base_variance(family: str, fan_in: int, fan_out: int) -> float:
-    """Variance of the entries of a base draw."""
-    return {"orthogonal": 1 / max(fan_in, fan_out), "constant": 0.0}.get(family, 1.0)
 
 
 @dataclass(frozen=True)
@@ -49,7 +33,7 @@ class Init:
     summary: str
     sigma_b: Callable[[int], float] = _no_bias  # standard deviation of the biases that it brings
     shift: float = 0.0  # mean of a base draw, whose variance stays 1 (0 for `constant`)
-    within: float | None = None  # of 1, the variance of z to which the batch in hand scales these weights; None: not
+    within: float | None = None  # tolerance about 1 of the variance of z, to which LSUV scales; None: no such scaling
 
     def sigma_w(self, fan_in: int, fan_out: int) -> float:
         """σ_w = √(fan_in · Var W) of a layer; for `orthogonal`, Var W = gain² / max(fans), that of one entry."""
@@ -278,31 +262,3 @@ INIT_SYNONYMS = {
     "glorot_normal": "xavier_normal",
     "glorot_uniform": "xavier_uniform",
 }
-
-
-def base_weights(
-    family: str, streams: Streams, purpose: int, index: int, replicates: Sequence[int], fan_in: int, fan_out: int
-) -> np.ndarray:
-    """The base draw of one layer for each replicate, without its shift, (replicates, fan_in, fan_out), float64."""
-    shape = fan_in, fan_out
-    if family == "constant":
-        return np.zeros((len(replicates), *shape))
-    if family == "uniform":
-        return streams.uniform(purpose, index, replicates, shape)
-    if family == "truncated_normal":
-        share = streams.uniform(purpose, index, replicates, shape) / sqrt(12)  # on [−½, ½)
-        return ndtri(0.5 + _MASS * share) / STD_OF_CUT
-    draws = streams.normal(purpose, index, replicates, shape)
-    return draws if family == "normal" else _haar(draws)
-
-
-def _haar(draws: np.ndarray) -> np.ndarray:
-    """Orthonormal columns (or rows, where there are more columns) distributed by Haar measure.
-
-    The QR factor of a Gaussian matrix, with the signs of R's diagonal moved into it: Mezzadri 2007, eq. 5.9.
-    """
-    wide = draws.shape[-1] > draws.shape[-2]
-    q, r = np.linalg.qr(draws.swapaxes(-1, -2) if wide else draws)
-    signs = np.copysign(1.0, np.diagonal(r, axis1=-2, axis2=-1))
-    q = q * signs[..., None, :]
-    return np.ascontiguousarray(q.swapaxes(-1, -2)) if wide else q

@@ -58,6 +58,20 @@ class Choice:
         inside = ", ".join(f"{key}={value:g}" for key, value in self.parameters)
         return f"{self.name}({inside})" if inside else self.name
 
+    @classmethod
+    def from_label(cls, label: str) -> "Choice":
+        """The choice that has this label. Raises ValueError for a parameter that is no number."""
+        name, _, inside = label.partition("(")
+        pairs = (pair.split("=") for pair in inside.rstrip(")").split(", ") if pair)
+        return cls(name, tuple((key, float(value)) for key, value in pairs))
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """In the annotation of an activation's or initialisation's parameter: the numbers that it may be."""
+
+    numbers: tuple[float, ...]
+
 
 # Kinds of coordinates: what a config may give for one. `what` names a value, with its article. ------------------------
 
@@ -159,6 +173,7 @@ class Coordinate:
 
     @property
     def is_text(self) -> bool:
+        """Whether the tables have its values as texts."""
         return self.kind.dtype == "text"
 
     @property

@@ -73,7 +73,7 @@ class NetworkSpec(Coordinates):
 
     @property
     def within(self) -> float | None:
-        """Within which of 1 the variance of z is brought by scaling the weights (LSUV); None: they are not scaled."""
+        """The tolerance about 1 of the variance of z to which LSUV scales the weights; None: they are not scaled."""
         return init_of(self.init).within
 
     @property
@@ -161,9 +161,7 @@ def activation_labelled(label: str) -> Activation:
 
     Raises KeyError for an unknown name, TypeError for an unknown parameter, and ValueError for an invalid value.
     """
-    name, _, inside = label.partition("(")
-    pairs = (pair.split("=") for pair in inside.rstrip(")").split(", ") if pair)
-    return activation_of(Choice(name, tuple((key, float(value)) for key, value in pairs)))
+    return activation_of(Choice.from_label(label))
 
 
 def init_of(choice: Choice) -> Init:

@@ -170,16 +170,31 @@ STEPS = (
         "clipped_share", "fraction", "Share of the steps since the last row by schedule that were clipped", "record"
     ),
     Column("log10_gradient_gain", "decades", "Attenuation on the probe: ‖∂C/∂z[1]‖ / ‖∂C/∂z[depth]‖", "record"),
-    Column("log10_norm_weights", "log10", "Norm of all weights W of the network together", "record"),
     Column(
-        "status", "", "ok, or diverged and at which step; all values are null from there on", "record", repeats=True
+        "log10_norm_weights",
+        "log10",
+        "Norm of all trained weights of the network together: W, or V where W is standardised V; tied ones once",
+        "record",
+    ),
+    Column(
+        "status",
+        "",
+        "ok; or what left the number format on the probe at which layer, as in `networks`; or diverged and at which "
+        "step: all values are null from there on",
+        "record",
+        repeats=True,
     ),
 )
 STEP_LAYERS = (
     *_OF_RUN,
     _index("layer", "k = 1 … depth, as in `layers`"),
     *(Column(measure.name, measure.unit, measure.meaning, "measure") for measure in MEASURES.values()),
-    Column("log10_update_ratio", "log10", "‖ΔW[k−1]‖/‖W[k−1]‖ of the last step", "record"),
+    Column(
+        "log10_update_ratio",
+        "log10",
+        "‖ΔW[k−1]‖/‖W[k−1]‖ of the last step; here and below W is what is trained: V where W is standardised V",
+        "record",
+    ),
     Column("moved", "ratio", "‖W[k−1] − W₀[k−1]‖/‖W₀[k−1]‖ since the start", "record"),
     Column("norm_flow", "squared norm", "Σ 2⟨W[k−1], ΔW[k−1]⟩ over the steps so far", "record"),
     Column("norm_step", "squared norm", "Σ ‖ΔW[k−1]‖² over the steps so far", "record"),
@@ -187,7 +202,8 @@ STEP_LAYERS = (
         "balance_residual",
         "ratio",
         "Δ(‖W[k−1]‖² + ‖b[k−1]‖² − ‖W[k]‖²) minus the same of Σ‖ΔW‖², over ‖W[k−1]‖²: 0 for SGD and a positively "
-        "homogeneous activation, without normalisation and skips; null for the last layer. gamma and beta do not count",
+        "homogeneous activation, without normalisation, skips, standardised or tied weights; null for the last layer. "
+        "gamma and beta do not count",
         "record",
     ),
     Column(

@@ -230,11 +230,13 @@ class _OnlyHere:
     such_as: str = ""
 
     def add(self, part: _Part, rows: Array) -> None:
+        """Count the rows of a part at which the booleans `rows` are true."""
         if rows.any():
             self.such_as = self.such_as or part.place(int(rows.argmax()))
             self.count += int(rows.sum())
 
     def mismatches(self, table: str, which: str) -> Iterator[Mismatch]:
+        """The mismatch that these rows are, if there are any."""
         if self.count:
             yield Mismatch(table, f"{self.count} rows are in the {which} only, such as {self.such_as}", np.inf)
 
@@ -248,6 +250,7 @@ class _Tally:
     what: str = ""
 
     def add(self, a: pa.Array, b: pa.Array, place: Callable[[int], str]) -> None:
+        """Compare the values of rows of both folders, in the same order; `place` names a row by its number."""
         if a.equals(b):
             return
         measured = pa.types.is_floating(a.type) and pa.types.is_floating(b.type)
@@ -270,4 +273,5 @@ class _Tally:
             self.what = f"{how} {place(row)}: {a[row]} and {b[row]}"
 
     def mismatch(self, where: str) -> Mismatch:
+        """The differences as one mismatch."""
         return Mismatch(where, f"{self.count} rows differ, {self.what}", self.largest)

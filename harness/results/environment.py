@@ -12,7 +12,8 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from harness.base.streams import HIDDEN, Streams
-from harness.networks.inits import INITS, base_weights
+from harness.networks.families import base_weights
+from harness.networks.inits import INITS
 from harness.results.code.sources import code_hash
 
 PACKAGES = ("gradient-harness", "numpy", "scipy", "pandas", "pyarrow", "matplotlib")

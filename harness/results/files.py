@@ -16,15 +16,7 @@ from pathlib import Path
 from harness.base.errors import HarnessError
 
 FAILPOINT_VARIABLE = "HARNESS_FAILPOINT"
-FAILPOINT_STEPS = (
-    "opened",
-    "half-written",
-    "written",
-    "synced",
-    "renamed",
-    "published",
-)  # of every file, in this order
-
+FAILPOINT_STEPS = "opened", "half-written", "written", "synced", "renamed", "published"  # of every file, in this order
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # of file systems that put a new name on the disk without being asked to, or not at all

@@ -1,4 +1,4 @@
-"""Parts of the tables on disk: parquet files that appear whole or not at all, and how damaged ones are recognised.
+"""Blocks on disk: committed as parts of the tables that appear whole or not at all, found again, set aside, removed.
 
 A block has two parts, `layers/<block>-<hash>.parquet` and `networks/<block>-<hash>.parquet`, and where it was trained
 two more, in `steps/` and `step_layers/`; the hash is that of the bytes of the file. The networks part is written last
@@ -6,9 +6,7 @@ and commits the block: its metadata name the other parts and say what all were m
 it holds: which block of which config, rows and columns.
 """
 
-import hashlib
 import json
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -16,29 +14,24 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
 from harness.base.errors import ResultsError
-from harness.results.columns import REPEATING, TABLES
-from harness.results.files import UNFINISHED, is_unfinished, text_path, write_whole
-from harness.results.folder import (
-    BEFORE,
-    CONFIG,
-    FIGURES,
-    LAYERS,
-    NETWORKS,
-    STEP_LAYERS,
-    STEPS,
-    is_results_folder,
-    locked,
-    remove_results,
+from harness.results.columns import TABLES
+from harness.results.disk.lock import locked
+from harness.results.disk.part import (
+    BESIDE,
+    block_of,
+    damage_of,
+    described,
+    encoded,
+    is_part,
+    metadata_of,
+    misnamed,
+    part_name,
+    parts_beside,
 )
-
-BESIDE = (LAYERS, STEPS, STEP_LAYERS)  # tables whose parts the networks part names
-HASH_DIGITS = 16
-ROW_GROUP = 2**17  # rows; small enough to be read alone, large enough to compress
-PART = re.compile(rf".+-\d{{7,}}-\d{{7,}}-[0-9a-f]{{{HASH_DIGITS}}}\.parquet")  # names that `commit` gives
-
+from harness.results.files import UNFINISHED, is_unfinished, text_path, write_whole
+from harness.results.folder import BEFORE, CONFIG, FIGURES, LAYERS, NETWORKS, is_results_folder, remove_results
 
 # Blocks -------------------------------------------------------------------------------------------------------------
 
@@ -71,14 +64,14 @@ def commit(
     """
     names = {}
     for kind, table in {LAYERS: layers, **(steps or {})}.items():
-        content = _encoded(_described(table, block, config))
-        names[kind] = _part_name(block, content)
+        content = encoded(described(table, block, config))
+        names[kind] = part_name(block, content)
         write_whole(folder / kind / names[kind], content, kind, make_folder=False)
     more = {**names, "made_with": json.dumps(made_with), "settings": settings} | (
         {"own": json.dumps(own)} if own else {}
     )
-    content = _encoded(_described(networks, block, config, **more))
-    write_whole(folder / NETWORKS / _part_name(block, content), content, NETWORKS, make_folder=False)
+    content = encoded(described(networks, block, config, **more))
+    write_whole(folder / NETWORKS / part_name(block, content), content, NETWORKS, make_folder=False)
 
 
 def committed_blocks(folder: Path, config: str) -> tuple[dict[str, Path], list[str]]:
@@ -92,13 +85,13 @@ def committed_blocks(folder: Path, config: str) -> tuple[dict[str, Path], list[s
     for path in sorted((folder / NETWORKS).glob("[!.]*.parquet")):
         if not is_part(path):
             continue
-        beside = _beside(path)
-        if damage := next(filter(None, map(_damage, (path, *beside))), None) or _misnamed(path):
+        beside = parts_beside(path)
+        if damage := next(filter(None, map(damage_of, (path, *beside))), None) or misnamed(path):
             damaged.append(damage)
             continue
         for part in (path, *beside):
             _require_config(part, config)
-        if (block := _block_of(path)) in blocks:
+        if (block := block_of(path)) in blocks:
             raise _both(blocks[block], path)
         blocks[block] = path
     _require_disjoint(blocks)
@@ -106,7 +99,7 @@ def committed_blocks(folder: Path, config: str) -> tuple[dict[str, Path], list[s
 
 
 def _require_config(part: Path, config: str) -> None:
-    if _metadata(part).get(b"config", b"").decode() != config:
+    if metadata_of(part).get(b"config", b"").decode() != config:
         raise ResultsError(
             f"{part}: was not computed from the config in {part.parents[1] / CONFIG}; put the config that it was "
             "computed from back, or move this part away and run the sweep again, or start over with --fresh"
@@ -136,12 +129,12 @@ def _both(part: Path, other: Path) -> ResultsError:
 
 def block_made_with(networks: Path) -> dict[str, str]:
     """The `environment.made_with` of the process that made a block, read from its networks part."""
-    return json.loads(_metadata(networks).get(b"made_with", b"{}"))
+    return json.loads(metadata_of(networks).get(b"made_with", b"{}"))
 
 
 def block_own(networks: Path) -> dict[str, str]:
     """The digests of the parts of the user's own that a block was computed with, read from its networks part."""
-    return json.loads(_metadata(networks).get(b"own", b"{}"))
+    return json.loads(metadata_of(networks).get(b"own", b"{}"))
 
 
 # Parts of a sweep that is being changed ------------------------------------------------------------------------------
@@ -160,14 +153,14 @@ def whole_parts(folder: Path, settings: str) -> list[Path]:
     return [
         path
         for path in filter(is_part, sorted((folder / NETWORKS).glob("[!.]*.parquet")))
-        if _metadata(path).get(b"settings", b"").decode() == settings
-        and not (_damage(path) or _damage(layers_part(path)))
+        if metadata_of(path).get(b"settings", b"").decode() == settings
+        and not (damage_of(path) or damage_of(layers_part(path)))
     ]
 
 
 def layers_part(networks: Path) -> Path:
     """The part of the table `layers` that belongs to a networks part."""
-    return _beside(networks)[0]
+    return parts_beside(networks)[0]
 
 
 def remove_set_aside(folder: Path) -> None:
@@ -190,7 +183,7 @@ def remove_leftovers(folder: Path, keep: Iterable[Path]) -> list[Path]:
     Files that no run writes stay; those beside the parts are returned.
     """
     keep = set(keep)
-    wanted = {part.name for path in keep for part in (path, *_beside(path))}
+    wanted = {part.name for path in keep for part in (path, *parts_beside(path))}
     for place in (folder, folder / FIGURES, folder / NETWORKS, *(folder / kind for kind in BESIDE)):
         for path in place.glob(f".*{UNFINISHED}"):
             if is_unfinished(path):
@@ -214,11 +207,6 @@ def discard_results(folder: Path, figures: Collection[str]) -> None:
             remove_set_aside(folder)
 
 
-def is_part(path: Path) -> bool:
-    """Whether a file has a name that `commit` gives; any other file is the user's."""
-    return PART.fullmatch(path.name) is not None and not path.is_dir()
-
-
 def committed_parts(folder: Path, config: str) -> dict[str, list[Path]]:
     """The committed parts of each table, {networks: …, layers: …, …}, in the order of their blocks.
 
@@ -234,7 +222,7 @@ def committed_parts(folder: Path, config: str) -> dict[str, list[Path]]:
         raise ResultsError(f"{folder}: {what if begun else 'no results here; run a sweep first'}")
     networks = list(blocks.values())
     tables: dict[str, list[Path]] = {NETWORKS: networks}
-    for part in [part for path in networks for part in _beside(path)]:
+    for part in [part for path in networks for part in parts_beside(path)]:
         tables.setdefault(part.parent.name, []).append(part)
     return tables
 
@@ -247,87 +235,3 @@ def read_table(
         columns=columns and list(columns), filter=filters
     )
     return table.unify_dictionaries().to_pandas()
-
-
-def _damage(path: Path) -> str | None:
-    """A description of the damage to a part, or None."""
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        return f"{path}: {error.strerror}"
-    if not path.stem.endswith(f"-{digest[:HASH_DIGITS]}"):
-        return f"{path}: does not match its checksum"
-    return _differs_from_description(path)
-
-
-def _described(table: pa.Table, block: str, config: str, **more: str) -> pa.Table:
-    """A table with metadata that say what it holds, so that another table under its name is recognised."""
-    described = {"block": block, "config": config, "rows": str(table.num_rows), "columns": _kinds(table.schema)}
-    return table.replace_schema_metadata(described | more)
-
-
-def _differs_from_description(part: Path) -> str | None:
-    """What is wrong with a part whose checksum is right, or None: other rows, other columns, another block."""
-    try:
-        footer = pq.read_metadata(text_path(part))
-        schema = footer.schema.to_arrow_schema()
-    except (pa.ArrowException, OSError):
-        return f"{part}: is not a parquet file"
-    described = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
-    if described.get("rows") != str(footer.num_rows):
-        return f"{part}: has {footer.num_rows:,} rows, which are not those that it was written with"
-    if described.get("columns") != _kinds(schema):
-        return f"{part}: does not have the columns that it was written with"
-    return None if described.get("block") == _block_of(part) else f"{part}: holds another block than its name says"
-
-
-def _kinds(schema: pa.Schema) -> str:
-    """A digest of the names of a table's columns and whether their values are texts, whole numbers or others."""
-    kinds = []
-    for field in schema:
-        values = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-        text = pa.types.is_string(values) or pa.types.is_large_string(values)
-        kinds.append((field.name, text, pa.types.is_integer(values)))
-    return hashlib.blake2b(repr(kinds).encode(), digest_size=8).hexdigest()
-
-
-def _misnamed(networks: Path) -> str | None:
-    """A description of the fault, or None: a networks part under another block's name still has a correct checksum."""
-    same = all(_block_of(networks) == _block_of(part) for part in _beside(networks))
-    return None if same else f"{networks}: holds another block than its name says"
-
-
-def _block_of(part: Path) -> str:
-    return part.stem[: -HASH_DIGITS - 1]
-
-
-def _beside(networks: Path) -> list[Path]:
-    """The other parts of a block, which its networks part names."""
-    metadata = {LAYERS.encode(): b"unknown.parquet"} | _metadata(networks)
-    named = {kind: metadata.get(kind.encode()) for kind in BESIDE}
-    # A damaged part may hold any bytes; its checksum tells, before what it names is looked for.
-    return [networks.parents[1] / kind / name.decode(errors="replace") for kind, name in named.items() if name]
-
-
-def _metadata(part: Path) -> dict[bytes, bytes]:
-    try:
-        return pq.read_schema(text_path(part)).metadata or {}
-    except (pa.ArrowException, OSError, UnicodeDecodeError):
-        return {}
-
-
-def _encoded(table: pa.Table) -> memoryview:
-    """The bytes of a parquet file. Repeating columns are stored as dictionaries, measured numbers as byte streams,
-    which compress better."""
-    coded = [name for name in table.column_names if name in REPEATING]
-    measured = [field.name for field in table.schema if field.name not in coded and pa.types.is_floating(field.type)]
-    sink = pa.BufferOutputStream()
-    pq.write_table(
-        table, sink, compression="zstd", row_group_size=ROW_GROUP, use_dictionary=coded, use_byte_stream_split=measured
-    )
-    return memoryview(sink.getvalue())
-
-
-def _part_name(block: str, content: bytes | memoryview) -> str:
-    return f"{block}-{hashlib.sha256(content).hexdigest()[:HASH_DIGITS]}.parquet"

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from harness import config
 from harness.base.errors import ResultsError
 from harness.engine.own.parts import NONE, Own
+from harness.engine.remedied.scaled_start import scaled_start
 from harness.engine.training.at_start import Run
 from harness.engine.training.course import retrained
 from harness.networks.data import draw_batch
@@ -24,9 +25,10 @@ from harness.networks.draws import Network, draw_parameters, is_neuron, neurons
 from harness.networks.spec import NetworkSpec
 from harness.networks.training.split import draw_split
 from harness.results.columns import TABLES
+from harness.results.disk.part import is_part
 from harness.results.files import text_path
 from harness.results.folder import CONFIG, LAYERS, MANIFEST, NETWORKS, STEP_LAYERS, STEPS
-from harness.results.parts import block_made_with, committed_parts, is_part, read_table
+from harness.results.parts import block_made_with, committed_parts, read_table
 from harness.results.rows import Rows
 
 Result = TypeVar("Result")
@@ -199,23 +201,19 @@ class Reader:
         Arrays are float64; a sweep of dtype float32 cast each base draw to float32 before it ran. With a `step`,
         `network` is a key of the column `run`, and the network is trained again up to that step: the weights are then
         those of the run, in its dtype, and inputs and targets all rows that train. Raises ResultsError for an unknown
-        key or step, or if the data file is gone or changed.
+        key or step, a step after which the run had diverged, or if the data file is gone or changed.
         """
         if step is not None:
             return self._trained(network, step)
         spec, replicate = self._coordinates(network)
-        if spec.within is not None and (spec.normalisation.name, spec.residual.name) != ("none", "none"):
-            raise ResultsError(
-                f"{self.path}: {network} has weights that lsuv scaled between normalisations or skips; only those of "
-                "plain networks are drawn again"
-            )
+        seed, data = self.sweep.seed, self.sweep.data_spec()
         try:
-            inputs, targets = draw_batch(
-                self.sweep.data_spec(), self.sweep.seed, [replicate], spec.input_width, spec.output_width, np.float64
-            )
+            inputs, targets = draw_batch(data, seed, [replicate], spec.input_width, spec.output_width, np.float64)
         except ValueError as error:
             raise ResultsError(str(error)) from None
-        weights, biases = draw_parameters(spec, self.sweep.seed, replicate, inputs[0])
+        weights, biases = draw_parameters(spec, seed, replicate)
+        if spec.within is not None:
+            weights, _ = scaled_start(spec, seed, replicate, data, np.dtype(np.float64))
         affine = [(np.ones_like(b), np.zeros_like(b)) for b in biases[:-1]] if spec.normalised else []
         gammas, betas = [gamma for gamma, _ in affine], [beta for _, beta in affine]
         return Network(spec, replicate, weights, biases, inputs[0], targets[0], gammas, betas)
@@ -234,10 +232,17 @@ class Reader:
             split = draw_split(self.sweep.data_spec(), training, seed, run.replicate, widths, dtype)
         except ValueError as error:
             raise ResultsError(str(error)) from None
-        stack = retrained(run, split, step, seed, dtype, self.sweep.cost)
-        weights = [W[0, 0] for W in stack.weights]
+        trained = retrained(run, split, step, seed, dtype, self.sweep.cost, self.sweep.data_spec())
+        stack, diverged = trained.stack, int(trained.diverged[0])
+        if diverged:
+            raise ResultsError(f"{self.path}: {key} diverged at step {diverged}; give a step before that")
+        multiplying, of_trained = stack.multiplying()
+        weights, own = ([W[0, 0] for W in of.weights] for of in (multiplying, stack))
         biases, gammas, betas = ([v[0, 0, 0] for v in rows] for rows in (stack.biases, stack.gammas, stack.betas))
-        return Network(run.spec, run.replicate, weights, biases, split.train.inputs, split.train.targets, gammas, betas)
+        return Network(
+            *(run.spec, run.replicate, weights, biases, split.train.inputs, split.train.targets, gammas, betas),
+            unstandardised=own if of_trained else [],
+        )
 
     @cached_property
     @among_own

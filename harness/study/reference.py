@@ -113,10 +113,9 @@ def _allowed(statistics: pd.DataFrame, spread: pd.DataFrame, condition: pd.Serie
     """The difference of each statistic that is allowed between two machines, in its own unit.
 
     The product of a layer rounds about `width` times, there are `depth` layers, and each rounding is amplified by up to
-    `condition` decades. A value
-    in decades is itself rounded. Where amplified rounding exceeds the spread over draws, two machines in effect compute
-    different networks, and their medians differ as medians of independent draws do, no more. One draw has no spread, so
-    rounding alone sets the limit.
+    `condition` decades. A value in decades is itself rounded. Where amplified rounding exceeds the spread over draws,
+    two machines in effect compute different networks, and their medians differ as medians of independent draws do, no
+    more. One draw has no spread, so rounding alone sets the limit.
     """
     width, depth = (statistics.index.get_level_values(name).to_numpy(dtype=float) for name in ("width", "depth"))
     rounding = epsilon * (width * depth + ROUNDINGS)

@@ -24,11 +24,12 @@ from harness.results.parts import read_table
 from harness.results.reader import Reader, among_own
 from harness.results.rows import Batch, Layers, over_layers, take
 from harness.results.tables import recorded
+from harness.results.training.tuning import with_ends
 from harness.study import claims, summary
 from harness.study.own.given import own_parts
 from harness.study.own.of_results import own_of_results
 from harness.study.questions import Question
-from harness.study.verdicts import table
+from harness.study.verdicts import from_json, table, to_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -114,7 +115,7 @@ class Results(Reader):
 
         Raises ResultsError for a condition that cannot be evaluated or that no network meets.
         """
-        networks = self._plotted_networks if where is None else matching(self.networks, where)
+        networks = self._chosen(where)
         dead = over_layers(self.rows, networks, ["dead_fraction"])[0]["dead_fraction"]
         slopes = summary.summary(networks, dead, self.sweep.data.batch, self.sweep.cost)
         if self.sweep.record_layers is not None:
@@ -124,12 +125,12 @@ class Results(Reader):
         return [table for table in tables if table]
 
     @among_own
-    def glance(self) -> Table | None:
-        """A row for each setting with a spark line of what is left of the gradient.
+    def glance(self, where: str | None = None) -> Table | None:
+        """A row for each setting with a spark line of what is left of the gradient; `where` is that of `summary`.
 
         None for networks of one layer, and where their output layer was not recorded.
         """
-        networks = self._plotted_networks
+        networks = self._chosen(where)
         depth = int(networks["depth"].max())
         there = recorded(depth, self.sweep.record_layers)
         if depth not in there:
@@ -154,7 +155,7 @@ class Results(Reader):
             return []
         verdicts = [self._verdict(claim) for claim in question.claims_of(self.sweep.name)]
         said = {"question": question.sentence, "answer": self._answer}
-        write_json(self.path / CLAIMS, said | {"claims": claims.to_json(verdicts)})
+        write_json(self.path / CLAIMS, said | {"claims": to_json(verdicts)})
         return verdicts
 
     def question(self) -> str:
@@ -168,7 +169,7 @@ class Results(Reader):
     def verdicts(self) -> list[claims.Verdict]:
         """The verdicts in claims.json; none where there is no such file. Raises ResultsError for a damaged one."""
         try:
-            return claims.from_json(self._judged["claims"]) if self._judged else []
+            return from_json(self._judged["claims"]) if self._judged else []
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise self._unreadable() from None
 
@@ -195,21 +196,25 @@ class Results(Reader):
 
     @cached_property
     def _answer(self) -> str:
-        factors = ["log10_activation_factor", "log10_weight_factor"]
-        return summary.answer(self._plotted_networks, over_layers(self.rows, self._plotted_networks, factors)[0])
+        factors = over_layers(self.rows, self._plotted_networks, ["log10_activation_factor"])[0]
+        return summary.answer(self._plotted_networks, factors)
 
     @cached_property
     def _plotted_networks(self) -> pd.DataFrame:
         """One row per network, with the columns that figures and summary take."""
         return read_table(self.parts[NETWORKS], figures.COLUMNS)
 
+    def _chosen(self, where: str | None) -> pd.DataFrame:
+        """The networks that meet a condition; all of them without one."""
+        return self._plotted_networks if where is None else matching(self.networks, where)
+
     def _tables_of(self, figure: str) -> tuple[Layers, pd.DataFrame]:
         """What a figure takes: rows of layers or of layers at the steps of training, and the networks or the steps.
 
-        The networks have the batch size, and W, x and y for figures of neurons.
+        The networks have the batch size, and W, x and y for figures of neurons; the steps have the widths at both ends.
         """
         if figures.needs_training(figure):
-            return self.step_layers, self.steps
+            return self.step_layers, with_ends(self.steps, self._plotted_networks)
         networks = self.neurons if figures.needs_neurons(figure) else self._plotted_networks
         return self.rows, networks.assign(batch=self.sweep.data.batch)
 

@@ -146,6 +146,11 @@ def paired(differences: pd.DataFrame) -> Table | None:
         for d in deep.itertuples()
     ]
     columns = ("difference", "at", "draws", "decades a layer", "interval, paired", "interval, unpaired")
+    return Table("Slopes compared over the same draws", columns, rows[:MOST_ROWS], _paired_note(deep, without))
+
+
+def _paired_note(deep: pd.DataFrame, without: int) -> str:
+    """How the differences of the deepest networks are summed up; `without` counts those that were left out."""
     note = f"Medians at depth {deep['depth'].max()}."
     if (several := deep["draws"] > 1).any():
         coverage = f"{deep['coverage'][several].min():.1%}"
@@ -154,9 +159,7 @@ def paired(differences: pd.DataFrame) -> Table | None:
         note += " One draw has no interval."
     if without:
         note += f" Left out: {without} comparisons of networks of which one is dead, or not known, in every draw."
-    if len(rows) > MOST_ROWS:
-        note = f"First {MOST_ROWS} of {len(rows)} rows. " + note
-    return Table("Slopes compared over the same draws", columns, rows[:MOST_ROWS], note)
+    return f"First {MOST_ROWS} of {len(deep)} rows. {note}" if len(deep) > MOST_ROWS else note
 
 
 def troubles(networks: pd.DataFrame) -> Table | None:
@@ -217,15 +220,15 @@ MOST_SAID = 2  # settings of an activation whose shares the answer gives
 def answer(networks: pd.DataFrame, factors: pd.DataFrame) -> str:
     """What became of the gradient, in a sentence for each activation: decades a layer, and whose they are.
 
-    It is about the deepest networks. `factors` has the means of `log10_activation_factor` and `log10_weight_factor`
-    over the hidden layers of each network, indexed by its key.
+    It is about the deepest networks. `factors` has the means of `log10_activation_factor` over the hidden layers of
+    each network, indexed by its key. What of a slope is not the activation's is the weights'.
     """
     depth = networks["depth"].max()
     deep = networks[networks["depth"] == depth].reset_index(drop=True)
     if depth == 1:
         return f"{len(deep):,} networks of one layer, in which nothing multiplies a gradient along depth."
     own = factors.reindex(deep["network"].astype(str)).reset_index(drop=True)
-    deep = deep.assign(activation_factor=own["log10_activation_factor"], weight_factor=own["log10_weight_factor"])
+    deep = deep.assign(activation_factor=own["log10_activation_factor"])
     others = [name for name in varying_coordinates(deep) if name != "activation" and deep[name].nunique() > 1]
     said = [_fate(str(name), own, others) for name, own in deep.groupby("activation", observed=True, sort=False)]
     return f"Over {depth} layers {'; '.join(said)}. A decade is a factor of 10."
@@ -270,8 +273,10 @@ def _shares(networks: pd.DataFrame) -> str:
     slope = _median(networks, "slope_per_layer")
     if np.isnan(slope) or _dead(networks) >= 0.5:
         return ""
-    activation, weights = (_share(_median(networks, f"{name}_factor"), slope) for name in ("activation", "weight"))
-    return f" ({activation} by the activation, {weights} by the weights)"
+    activation = _median(networks, "activation_factor")
+    plain = (networks["normalisation"] == "none").all() and (networks["residual"] == "none").all()
+    rest = "the weights" if plain else "the rest"  # normalisation and skips have a part in it
+    return f" ({_share(activation, slope)} by the activation, {_share(slope - activation, slope)} by {rest})"
 
 
 def _share(decades: float, slope: float) -> str:

@@ -1,11 +1,21 @@
-"""Verdicts in words: a table for the terminal, and Markdown for the page of a CI job."""
+"""Verdicts as others read them: a table for the terminal, Markdown for the page of a CI job, JSON for programs."""
 
 from collections.abc import Sequence
-from math import isnan
+from math import isfinite, isnan
 
 from harness.base.numbers import UNKNOWN, formatted
 from harness.base.text_table import Table
-from harness.study.claims import BY_CONSTRUCTION, ERROR_RATE, FAILS, GOOD, HOLDS, REFUTED, JudgedCase, Verdict
+from harness.study.claims import (
+    BY_CONSTRUCTION,
+    ERROR_RATE,
+    FAILS,
+    GOOD,
+    HOLDS,
+    REFUTED,
+    UNDECIDED,
+    JudgedCase,
+    Verdict,
+)
 from harness.study.selection import NOT_APPLICABLE
 
 COLUMNS = ("verdict", "claim")
@@ -107,3 +117,50 @@ def _line(cells: Sequence[str]) -> str:
 
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
+
+
+# As JSON ------------------------------------------------------------------------------------------------------------
+
+_TEXTS = ("name", "sentence", "statistic", "interval", "grade")
+_NUMBERS = ("estimate", "low", "high", "at_least", "at_most")
+
+
+def to_json(verdicts: Sequence[Verdict]) -> list[dict]:
+    """The verdicts as plain values. Numbers that JSON does not have (±∞, NaN) are texts."""
+    return [_plain(verdict) for verdict in verdicts]
+
+
+def from_json(written: Sequence[dict]) -> list[Verdict]:
+    """The verdicts that `to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+    verdicts = [_verdict_of(entry) for entry in written]
+    for verdict in verdicts:
+        if not verdict.cases:
+            raise ValueError("a verdict without a case")
+        if not {verdict.grade, *(case.grade for case in verdict.cases)} <= {*GOOD, UNDECIDED, FAILS}:
+            raise ValueError(f"{verdict.name}: a grade that does not exist")
+    return verdicts
+
+
+def _plain(verdict: Verdict) -> dict:
+    cases = [
+        {name: _json_number(value) if name in _NUMBERS else value for name, value in vars(case).items()}
+        for case in verdict.cases
+    ]
+    texts = {name: getattr(verdict, name) for name in _TEXTS}
+    return texts | {"scope": list(verdict.scope), "error_rate": ERROR_RATE, "cases": cases}
+
+
+def _json_number(value: float) -> float | str:
+    return float(value) if isfinite(value) else str(float(value))
+
+
+def _verdict_of(entry: dict) -> Verdict:
+    name, sentence, statistic, interval, grade = (str(entry[key]) for key in _TEXTS)
+    cases, scope = map(_case_of, entry["cases"]), map(str, entry.get("scope", ()))
+    return Verdict(name, sentence, statistic, interval, grade, tuple(cases), tuple(scope))
+
+
+def _case_of(entry: dict) -> JudgedCase:
+    estimate, low, high, at_least, at_most = (float(entry[key]) for key in _NUMBERS)
+    where, grade, note = (str(entry[key]) for key in ("where", "grade", "note"))
+    return JudgedCase(where, grade, estimate, low, high, at_least, at_most, int(entry["draws"]), note)

@@ -16,10 +16,10 @@ from harness.results.environment import code_hash, fingerprint
 from harness.results.files import write_json, write_text
 from harness.results.parts import discard_results
 from harness.study import reference
-from harness.study.claims import GOOD, Verdict, to_json
+from harness.study.claims import GOOD, Verdict
 from harness.study.questions import Question, load_question
 from harness.study.sweep import Study, prepare, run
-from harness.study.verdicts import counted, markdown
+from harness.study.verdicts import counted, markdown, to_json
 
 CI, FULL = SIZES = ("ci", "full")
 EXPERIMENTS, CONFIGS, REFERENCE = Path("experiments"), Path("configs"), Path("results/reference")

@@ -50,7 +50,7 @@ import numpy as np
 
 from harness.base.arrays import Array
 from harness.theory.finite_width import excess_kappa
-from harness.theory.moments.curves import Moments
+from harness.theory.moments.curves import Moments, MomentsAt
 
 STATIONARY = 1e-13  # relative change of a state from one layer to the next, up to which it counts as stationary
 MOST = 2**14  # layers processed one by one: beyond, a network that is not stationary has no answer
@@ -138,23 +138,39 @@ class Expansion:
 
     def _next_layer(self, state: Array, which: Array) -> tuple[Array, Array, Array]:
         """Process one layer: the next layer's state (8, k), the terms added to the sums (3, k), and ln E[φ²] (k,)."""
-        ln_q, s, departure_mean, departure_variance, departure_covariance, alignment, square, linear = state
-        orthogonal, excess, n, ln_sigma_w2, ln_sigma_b2 = self.constants[:, which]
-        fixed = self.fixed[which]
-        at = self.moments.at(ln_q)
-        alpha, sphere = at.slope_1, np.square(s) * fixed
+        ln_q, s = state[:2]
+        at, sphere = self.moments.at(ln_q), np.square(s) * self.fixed[which]
+        kappa, mean, variance = self._factor(state, which, at, sphere)
+        following, by_t = self._following(state, which, at, sphere, kappa)
+        return following, np.stack([mean, variance, by_t]), at.ln_value
+
+    def _factor(self, state: Array, which: Array, at: MomentsAt, sphere: Array) -> tuple[Array, Array, Array]:
+        """κ, and mean and variance of ln of a layer's factor without ln σ_w², each (k,); NaN in too narrow a layer.
+
+        `sphere` is the s² that means over a sphere take with them: 0 for Gaussian weights.
+        """
+        ln_q, s, departure_mean, departure_variance, departure_covariance, alignment = state[:6]
+        orthogonal, excess, n = self.constants[:3, which]
+        alpha = at.slope_1
         second = 3 * at.slope_4 - 1 + excess_kappa(at.slope_4, self.fan_out[which], excess)  # cumulants of g²φ'²/m
         third = 15 * at.slope_6 - 9 * at.slope_4 + 2
         kappa = second - 2 * orthogonal - 2 * np.square(alpha) * sphere
         most = MOST_KAPPA if self.moments.activation.silent is None else MOST_KAPPA_SILENT
         too_narrow = (kappa > most * n) | self._lengths_too_spread(ln_q, departure_variance)
         kappa = np.where(too_narrow, np.nan, kappa)
-        covariance = at.both - 1 - 2 * sphere * at.value_1 * alpha
         mean = at.ln_slope + alpha * departure_mean + at.slope_2 * departure_variance / 2 + 2 * alpha * s * alignment
         mean -= (kappa / 2 + sphere * (at.slope_2 + alpha * (alpha - 1))) / n
         mean += (third / 3 - 0.75 * second * second + orthogonal / 3) / (n * n)
         variance = kappa / n + 2 * alpha * departure_covariance + alpha * alpha * departure_variance
         variance += (2.5 * second * second - third - 2 * orthogonal) / (n * n)
+        return kappa, mean, variance
+
+    def _following(self, state: Array, which: Array, at: MomentsAt, sphere: Array, kappa: Array) -> tuple[Array, Array]:
+        """The next layer's state, (8, k), and the Σ e(T) of the layers so far, (k,), which lacks its last T."""
+        ln_q, s, departure_mean, departure_variance, departure_covariance, alignment, square, linear = state
+        orthogonal, _, n, ln_sigma_w2, ln_sigma_b2 = self.constants[:, which]
+        alpha = at.slope_1
+        covariance = at.both - 1 - 2 * sphere * at.value_1 * alpha
         weights = ln_sigma_w2 + at.ln_value
         above = np.logaddexp(weights, ln_sigma_b2)
         share = np.exp(weights - above)
@@ -175,8 +191,7 @@ class Expansion:
             square * kept * kept + 4 * kept * alignment * added,
             (2 * square * source + linear) * kept - 2 * kept * alignment * (kappa - covariance) / n,
         ]
-        steps = [mean, variance, square * source * source + linear * source]
-        return np.stack(following), np.stack(steps), at.ln_value
+        return np.stack(following), square * source * source + linear * source
 
     def _lengths_too_spread(self, ln_q: Array, departure_variance: Array) -> Array:
         """Whether lengths differ e-fold between draws and E[φ'²] depends on them two deviations away, (k,)."""

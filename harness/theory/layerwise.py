@@ -22,7 +22,7 @@ from math import inf, log
 import numpy as np
 
 from harness.base.arrays import Array
-from harness.networks.inits import EXCESS_KURTOSIS
+from harness.networks.families import EXCESS_KURTOSIS
 from harness.networks.spec import Choice, NetworkSpec, activation_of
 from harness.theory.expansion import Expansion, OutputLayer
 from harness.theory.finite_width import LN10, Law, bounded_weights, homogeneous_law

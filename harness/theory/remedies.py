@@ -117,21 +117,6 @@ def batch_spread(activation: Activation, batch: float) -> float:
     return of_sphere.K - of_sphere.K_o
 
 
-def batch_factor(activation: Activation, batch: float) -> float:
-    """The factor of E‖∂C/∂z‖² a layer with batch normalisation, whatever sigma_w; `batch` may be infinite.
-
-    Over 1 for every activation: in the limit it is E phi'²/Var phi, which by Poincaré's inequality is 1 for affine phi
-    alone.
-    """
-    return batch_pass(activation, batch) / batch_spread(activation, batch)
-
-
-def length_factor(activation: Activation) -> float:
-    """The factor of E‖∂C/∂z‖² a layer with layer or rms normalisation, whatever sigma_w: E phi'(g)²/E phi(g)²."""
-    _, square, slope = moments(activation, 1.0)
-    return float(slope / square)
-
-
 @cache
 def moments(activation: Activation, q: float) -> Array:
     """E phi, E phi² and E phi'² at the variance q."""

@@ -126,19 +126,21 @@ def test_a_cost_without_a_least_value_cannot_be_trained():
     assert str(error.value) == "cost: linear has no least value to train towards; use squared"
 
 
-@pytest.mark.parametrize(("key", "value"), [("tied", [False, True]), ("weight_standardised", True)])
-def test_networks_that_the_loop_does_not_know_cannot_be_trained(key, value):
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ("weight_standardised", "keeps the variance that weights start with, 0 in the last layer of every branch"),
+        ("tied", "has one W in all hidden layers, and the rule another in the last layer of every branch"),
+    ],
+)
+def test_weights_that_a_rule_starts_at_0_are_trained_neither_standardised_nor_tied(key, why):
+    network = SWEEP["network"] | {"residual": ["none", "fixup"], key: [False, True]}
     with pytest.raises(ConfigError) as error:
-        config.read(SWEEP | {"network": SWEEP["network"] | {key: value}})
-    text = f"network.{key}: networks with {key} are not trained; remove {key}, or training"
-    assert str(error.value) == text
-
-
-def test_branches_of_several_layers_cannot_be_trained():
-    residual = {"name": "pre", "every": 2}
-    with pytest.raises(ConfigError) as error:
-        config.read(SWEEP | {"network": SWEEP["network"] | {"residual": residual}})
-    assert "networks with branches of several layers are not trained" in str(error.value)
+        config.read(SWEEP | {"network": network})
+    assert str(error.value) == (
+        f"network.{key}: {key} {why} of residual: fixup, which is not trained so; remove one of them, or training"
+    )
+    config.read({name: value for name, value in SWEEP.items() if name != "training"} | {"network": network})
 
 
 def test_minibatches_are_large_enough_to_be_normalised():
@@ -148,12 +150,6 @@ def test_minibatches_are_large_enough_to_be_normalised():
         "training.batch: 2 is too few samples for normalisation: batch, which lets no gradient pass; use 3 or more"
     )
     config.read(changed(batch=[2, 8]) | {"network": SWEEP["network"] | {"normalisation": ["none", "layer"]}})
-
-
-def test_networks_that_lsuv_scales_cannot_be_trained():
-    with pytest.raises(ConfigError) as error:
-        config.read(SWEEP | {"network": SWEEP["network"] | {"init": "lsuv"}})
-    assert "network.init: networks with lsuv are not trained; remove lsuv, or training" in str(error.value)
 
 
 def test_too_many_runs_need_allow_large():

@@ -82,6 +82,19 @@ def test_a_remedy_is_charged_what_was_measured(remedy, by):
     assert 2.5 < remedied / plain < 5
 
 
+@pytest.mark.parametrize(
+    ("width", "depth", "batch", "times"),
+    [(32, 100, 8, 1.8), (128, 40, 16, 2.4), (400, 12, 16, 3.2), (1024, 6, 64, 6.4)],
+)
+def test_orthogonal_draws_are_charged_what_was_measured(width, depth, batch, times):
+    """`times`: seconds of eight orthogonal networks over those of eight Gaussian ones, measured on one core."""
+    gaussian, orthogonal = (
+        work(Block((spec("tanh", init, depth=depth, width=width),), range(8)), settings(batch=batch))
+        for init in ("he_normal", "orthogonal")
+    )
+    assert 1 / 1.4 < times / (orthogonal / gaussian) < 1.4
+
+
 def test_what_is_shared_is_counted_once(products_only):
     """Depths share the forward pass; weight scales of ReLU do too, and the backward pass under the linear cost."""
     b, n = 4, 64

@@ -4,6 +4,8 @@ import itertools
 from dataclasses import replace
 
 import pytest
+from nets import spec
+from training_runs import ENDS, recipe, training
 
 from harness.config import expand, from_mapping
 from harness.engine.lanes.groups import Block, Settings
@@ -39,7 +41,7 @@ def lanes(piece: Block) -> set:
 def test_a_piece_of_much_work_is_small_and_of_all_lanes(replicates, network, share):
     """Work grows with replicates and, apart from the output layers, with depth: at most half as much again."""
     whole = block(replicates, **network)
-    piece = _piece(whole)
+    piece, _ = _piece(whole, SETTINGS)
     assert whole.work > 5 * PIECE
     assert lanes(piece) == lanes(whole.block)
     low, high = share
@@ -50,14 +52,34 @@ def test_a_piece_of_much_work_is_small_and_of_all_lanes(replicates, network, sha
 
 def test_little_work_is_run_whole():
     whole = block(3, depth=[1, 2, 5])
-    piece = _piece(whole)
+    piece, _ = _piece(whole, SETTINGS)
     assert (set(piece.specs), piece.replicates) == (set(whole.block.specs), range(3))
 
 
 def test_a_piece_has_two_layers_at_least():
     """However large: a single layer has no hidden one, and says nothing of the rate."""
-    piece = _piece(replace(block(1, width=2048, depth=[1, 3, 50]), work=1e15))
+    piece, _ = _piece(replace(block(1, width=2048, depth=[1, 3, 50]), work=1e15), SETTINGS)
     assert {s.depth for s in piece.specs} == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("replicates", "steps", "rates", "runs"),
+    [
+        (64, 20_000, 1, 32),  # as many replicates as are trained side by side, and fewer steps
+        (1, 10**9, 4, 4),  # as few steps as it takes
+        (1, 20, 1000, 400),  # of few steps not fewer than five, but fewer recipes
+    ],
+)
+def test_a_piece_of_much_training_is_small(replicates, steps, rates, runs):
+    recipes = tuple(recipe(learning_rate=1 + i) for i in range(rates))
+    settings = replace(SETTINGS, data=DataSpec("digits", "labels", 16), training=training(*recipes, steps=steps))
+    specs = (spec(width=16, **ENDS),)
+    whole = Block(specs, range(replicates))
+    piece, shorter = _piece(PlannedBlock("x", whole, 0, 0, work(whole, settings), 0, (whole,)), settings)
+    assert work(whole, settings) > 5 * PIECE
+    assert 0.5 * PIECE < work(piece, shorter) < 1.5 * PIECE
+    assert runs <= len(piece.replicates) * len(shorter.training.recipes) <= 3 * runs
+    assert shorter.training.recorded[0] == 0 and shorter.training.recorded[-1] == shorter.training.steps
 
 
 def test_seconds_are_those_of_the_busiest_worker(monkeypatch):

@@ -1,6 +1,7 @@
 """The memory that a sweep may plan with."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,15 @@ def test_a_share_of_what_there_is():
     assert 2**26 < machine.memory_limit() <= machine.SHARE * there
 
 
+def laid_out(folder: Path, own: str, files: dict[str, str]) -> tuple[Path, Path]:
+    """The folder of the cgroups and the file that names those of this process, with this content."""
+    for name, text in files.items():
+        (folder / "cgroup" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "cgroup" / name).write_text(text)
+    (folder / "self").write_text(own)
+    return folder / "cgroup", folder / "self"
+
+
 @pytest.mark.parametrize(
     "own, files, expected",
     [
@@ -51,11 +61,7 @@ def test_a_share_of_what_there_is():
 )
 def test_the_limits_of_a_cgroup_and_those_above_it(tmp_path, own, files, expected):
     """Of version 2 (one line `0::`) and version 1 (a line a controller), laid out as the kernel does."""
-    for name, text in files.items():
-        (tmp_path / "cgroup" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "cgroup" / name).write_text(text)
-    (tmp_path / "self").write_text(own)
-    assert machine._cgroup_limits(tmp_path / "cgroup", tmp_path / "self") == expected
+    assert machine._cgroup_limits(*laid_out(tmp_path, own, files)) == expected
 
 
 def test_where_there_are_no_cgroups(tmp_path):
@@ -76,11 +82,7 @@ def test_where_there_are_no_cgroups(tmp_path):
     ],
 )
 def test_the_quotas_of_a_cgroup_and_those_above_it(tmp_path, own, files, expected):
-    for name, text in files.items():
-        (tmp_path / "cgroup" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "cgroup" / name).write_text(text)
-    (tmp_path / "self").write_text(own)
-    assert machine._cgroup_quotas(tmp_path / "cgroup", tmp_path / "self") == expected
+    assert machine._cgroup_quotas(*laid_out(tmp_path, own, files)) == expected
 
 
 def test_cores_are_within_the_quota_and_at_least_one(monkeypatch):

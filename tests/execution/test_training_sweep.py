@@ -145,6 +145,91 @@ def test_a_normalised_network_is_built_with_its_gamma_and_beta(tmp_path):
     assert all((gamma != 1).all() for gamma in end.gammas) and all((beta != 0).all() for beta in end.betas)
 
 
+ON_WEIGHTS = {
+    "lsuv": {"init": "lsuv", "normalisation": "layer", "residual": {"name": "pre", "every": 2}},
+    "standardised": {"weight_standardised": True},
+    "tied": {"tied": True},
+}
+
+
+@pytest.fixture(scope="module")
+def on_weights(tmp_path_factory):
+    """A sweep of each of these networks, the cases of one."""
+    return harness.sweep(WITH_WEIGHTS, out=tmp_path_factory.mktemp("on_weights") / "r", workers=1)
+
+
+WITH_WEIGHTS = SWEEP | {
+    "network": {"activation": "tanh", "init": "he_normal", "depth": 5, "width": 6, "output": "linear"},
+    "cases": list(ON_WEIGHTS.values()),
+    "replicates": 2,
+}
+
+
+def one_run(results, **coordinates):
+    rows = results.steps.astype({"residual": str, "init": str, "optimiser": str, "run": str})
+    of = {"init": "he_normal", "weight_standardised": False, "tied": False, "optimiser": "adam"} | coordinates
+    chosen = rows[np.logical_and.reduce([rows[name] == value for name, value in of.items()])]
+    key = chosen["run"].iloc[-1]
+    layers = results.step_layers.astype({"run": str})
+    last = layers[(layers["run"] == key) & (layers["step"] == 9)].sort_values("layer")
+    return results.build(key.rpartition("-")[0]), results.build(key, step=0), results.build(key, step=9), last
+
+
+def test_training_starts_from_the_weights_that_lsuv_has_made_of_any_network(on_weights):
+    drawn, start, end, last = one_run(on_weights, init="lsuv")
+    for one, other in zip(drawn.weights, start.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+    x = drawn.inputs @ drawn.weights[0] + drawn.biases[0]
+    assert abs(x.var() - 1) < 0.1  # the tolerance of LSUV
+    norms = [np.log10(np.linalg.norm(W)) for W in end.weights]
+    np.testing.assert_allclose(norms, last["log10_norm_weights"], rtol=0, atol=1e-12)
+    assert end.unstandardised == []
+
+
+def test_a_standardised_network_is_built_with_the_weights_that_are_trained(on_weights):
+    drawn, start, end, last = one_run(on_weights, weight_standardised=True)
+    for one, other in zip(drawn.weights, start.weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-14)
+    assert drawn.unstandardised == []
+    for k, (V, W, V_0) in enumerate(zip(end.unstandardised, end.weights, start.unstandardised, strict=True)):
+        centred = V - V.mean(axis=0)
+        by_hand = drawn.spec.sigma_w_of(k) * centred / np.linalg.norm(centred, axis=0)
+        np.testing.assert_allclose(W, by_hand, rtol=0, atol=1e-14)
+        away = np.linalg.norm(V - V_0) / np.linalg.norm(V_0)
+        np.testing.assert_allclose(away, last["moved"].iloc[k], rtol=1e-12)
+
+
+def test_a_tied_network_is_built_with_one_w_in_its_hidden_layers(on_weights):
+    drawn, start, end, _ = one_run(on_weights, tied=True)
+    for network in (drawn, start, end):
+        for W, b in zip(network.weights[2:-1], network.biases[2:-1], strict=True):
+            np.testing.assert_array_equal(W, network.weights[1])
+            np.testing.assert_array_equal(b, network.biases[1])
+    assert (end.weights[1] != start.weights[1]).all()
+
+
+def test_any_number_of_workers_trains_them_to_the_same_bytes(on_weights, tmp_path):
+    harness.sweep(WITH_WEIGHTS, out=tmp_path / "two", workers=2)
+    for kind in TABLES:
+        mine, others = (
+            {p.name for p in (folder / kind).glob("*.parquet")} for folder in (on_weights.path, tmp_path / "two")
+        )
+        assert mine == others and mine
+
+
+def test_a_run_that_diverged_is_built_up_to_the_step_before(tmp_path):
+    wild = SWEEP | {"network": SWEEP["network"] | {"depth": 3}, "replicates": 1}
+    wild["training"] = SWEEP["training"] | {"learning_rate": 1e60, "optimiser": "sgd", "record": {"times": 10}}
+    results = harness.sweep(wild, out=tmp_path / "r", workers=1)
+    steps = results.steps[results.steps["status"].astype(str).str.startswith("diverged at step ")]
+    key, status = str(steps["run"].iloc[0]), str(steps["status"].iloc[0])
+    step = int(status.split()[-1])
+    assert all(np.isfinite(W).all() and W.any() for W in results.build(key, step=step - 1).weights)
+    with pytest.raises(ResultsError) as error:
+        results.build(key, step=step)
+    assert str(error.value) == f"{results.path}: {key} {status}; give a step before that"
+
+
 def test_unknown_runs_and_steps_are_named(swept):
     key = str(swept.steps["run"].iloc[0])
     for given, message in (

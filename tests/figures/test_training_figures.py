@@ -1,14 +1,24 @@
 """Figures of training: what they prepare, from the tables of small runs, and that they draw."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from nets import spec
+from nets import choice, spec
 from training_runs import ENDS, recipe, trained, training
 
 from harness import figures
 from harness.figures.kit import style
-from harness.results.training.tuning import best_over_rates, grown_at_cost, note_of_ends, paired, scheduled, tuned
+from harness.results.training.tuning import (
+    best_over_rates,
+    grown_at_cost,
+    note_of_ends,
+    paired,
+    scheduled,
+    tuned,
+    with_ends,
+)
 
 NAMES = [name for name, entry in figures.FIGURES.items() if entry.folder == "training"]
 
@@ -18,8 +28,8 @@ def tables():
     """(step_layers, steps) of ReLU and sigmoid, two depths, two optimisers, three rates of which one diverges."""
     specs = [spec(a, "he_normal", depth=depth, width=6, **ENDS) for a in ("relu", "sigmoid") for depth in (2, 4)]
     recipes = [recipe(name, rate) for name in ("sgd", "adam") for rate in (0.001, 0.02, 0.1)] + [recipe("sgd", 1e200)]
-    *_, steps, layers = trained(specs, training(*recipes, reached=(5.0,)), range(2))  # reached at once
-    return layers, steps
+    _, networks, steps, layers = trained(specs, training(*recipes, reached=(5.0,)), range(2))  # reached at once
+    return layers, with_ends(steps, networks)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -39,12 +49,25 @@ def test_the_bars_of_the_ledger_are_the_growth_of_the_weights(tables):
     layers, steps = tables
     rows = figures.figure("norm_ledger").prepare(layers, steps[steps["replicate"] == 0]).rows
     assert len(rows) == 2 * 2 * 4
-    np.testing.assert_allclose(rows["flow"] + rows["size"], rows["growth"], rtol=1e-12)
     chosen = tuned(steps[(steps["replicate"] == 0) & (steps["depth"] == 4)])
     own = layers[layers["run"].isin(chosen["run"])]
     first, last = (scheduled(own, step).set_index(["run", "layer"])["log10_norm_weights"] for step in (0, 12))
     expected = (100 ** (last - first) - 1).to_numpy()
     np.testing.assert_allclose(np.sort(rows["growth"]), np.sort(expected), rtol=1e-9, atol=1e-12)
+    both = figures.figure("norm_ledger").prepare(layers, steps).rows  # of two draws, the parts of one, not medians
+    np.testing.assert_array_equal(both["flow"] + both["size"], both["growth"])
+
+
+def test_weights_that_start_at_0_have_no_bar_in_the_ledger():
+    one = replace(spec("relu", "he_normal", depth=4, width=6, **ENDS), residual=choice("fixup"))
+    *_, steps, layers = trained([one], training(recipe("sgd", 0.02)), range(2))
+    prepared = figures.figure("norm_ledger").prepare(layers, steps)
+    assert list(prepared.rows["layer"]) == [1, 2, 4]
+    assert not np.isinf(prepared.rows[["flow", "size", "growth"]]).any(axis=None)
+    with style.drawing_style():
+        figure = figures.figure("norm_ledger").draw(prepared)
+    caption = " ".join(text.get_text() for text in figure.texts)  # a line each
+    assert "No bar: weights that start at 0." in caption
 
 
 def test_accuracy_is_that_of_the_rate_with_the_least_validation_cost(tables):
@@ -52,7 +75,7 @@ def test_accuracy_is_that_of_the_rate_with_the_least_validation_cost(tables):
     last = scheduled(tables[1])
     runs = last[(last["activation"] == "relu") & (last["depth"] == 4) & (last["optimiser"] == "adam")]
     best = runs.loc[runs.groupby("replicate")["log10_cost_validation"].idxmin(), "accuracy_test"]
-    row = prepared.rows.query("activation == 'relu' and depth == 4 and optimiser == 'adam'")
+    row = prepared.rows.query("kind == 'relu' and depth == 4 and optimiser == 'adam'")
     assert row["median"].item() == pytest.approx(best.median())
 
 

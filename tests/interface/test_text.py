@@ -18,9 +18,9 @@ from harness.config import digest
 from harness.interface.terminal import print_table, say, say_error
 from harness.results import parts
 from harness.results.environment import made_with
-from harness.study.claims import JudgedCase, Verdict, to_json
+from harness.study.claims import JudgedCase, Verdict
 from harness.study.selection import NOT_APPLICABLE
-from harness.study.verdicts import table
+from harness.study.verdicts import table, to_json
 
 EVIL = "\x1b[31mred\x1b]0;title\x07\r\b\x9b2J\u202e[bold]b[/bold]:smile:$\\frac{1}{0}$"
 HARMLESS = "[bold]b[/bold]:smile:$\\frac{1}{0}$"

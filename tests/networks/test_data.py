@@ -12,7 +12,8 @@ import pytest
 from pyarrow import parquet
 
 from harness.networks.data import DataSpec, dataset_of, digits, draw_batch
-from harness.networks.data_files import Dataset, Keys, UnusableData, file_digest, load_dataset
+from harness.networks.files.dataset import Dataset, Keys, UnusableData
+from harness.networks.files.load import file_digest, load_dataset
 
 TABLE = np.arange(12.0).reshape(4, 3)
 

@@ -12,7 +12,8 @@ from nets import choice, spec
 
 from harness.base.streams import HIDDEN, HIDDEN_BIAS, INPUTS, OUTPUT, OUTPUT_BIAS, ROWS, TARGETS, Streams
 from harness.networks.draws import BaseDraws, draw_parameters
-from harness.networks.inits import EXCESS_KURTOSIS, INIT_SYNONYMS, INITS, base_weights
+from harness.networks.families import EXCESS_KURTOSIS, base_weights
+from harness.networks.inits import INIT_SYNONYMS, INITS
 from harness.networks.spec import init_of
 
 CHOICES = [

@@ -19,6 +19,7 @@ from command import TINY, ended, files, good, part_files, run, start
 import harness
 from harness.base.errors import ResultsError
 from harness.results import parts
+from harness.results.disk.part import encoded, part_name
 from harness.results.environment import made_with
 
 # Two blocks; relu networks with biases far below 0 are dead, with −inf and null in their rows.
@@ -126,8 +127,8 @@ def test_what_an_interrupted_run_left_is_not_read_and_is_removed(folder, swept):
     (folder / "layers/.part.parquet.aside").write_bytes(b"half")
     (folder / "networks/.part.parquet.aside").write_bytes(b"half")
     (folder / ".config.yaml.aside").write_bytes(b"half")
-    uncommitted = parts._part_name("normal-i2-w2-000-0000012-0000020", parts._encoded(tables()[0]))
-    (folder / "layers" / uncommitted).write_bytes(parts._encoded(tables()[0]))
+    uncommitted = part_name("normal-i2-w2-000-0000012-0000020", encoded(tables()[0]))
+    (folder / "layers" / uncommitted).write_bytes(encoded(tables()[0]))
     pd.testing.assert_frame_equal(harness.load(folder).layers, swept.layers)
     assert recomputed(folder) == 0
     assert part_files(folder) == before

@@ -16,6 +16,7 @@ from harness import figures
 from harness.figures.kit import layer_quartiles
 from harness.results import parts
 from harness.results.columns import REPEATING
+from harness.results.disk.part import ROW_GROUP
 from harness.results.rows import Rows, batches, over_layers, take
 
 SWEPT = {
@@ -141,7 +142,7 @@ def test_coordinates_are_dictionaries_and_row_groups_are_small_and_know_their_ra
 
 
 def test_a_large_part_has_many_row_groups(tmp_path):
-    rows = 3 * parts.ROW_GROUP
+    rows = 3 * ROW_GROUP
     table = pa.table({"layer": np.arange(rows), "x": np.zeros(rows)})
     parts.make_folders(tmp_path)
     parts.commit(tmp_path, "a-0000000-0000001", table, pa.table({"network": ["a-0"]}), {}, "")
@@ -177,8 +178,8 @@ def test_a_table_of_many_row_groups_is_read_a_few_at_a_time(tmp_path):
     before, held = pa.total_allocated_bytes(), []
     for _ in batches(Rows((path,) * count), networks.to_pandas(), ["x"]):
         held.append(pa.total_allocated_bytes() - before)
-    assert len(held) == count * rows // parts.ROW_GROUP
-    assert max(held) < 3 * parts.ROW_GROUP * 3 * 8  # three columns of eight bytes, where all of them are a gigabyte
+    assert len(held) == count * rows // ROW_GROUP
+    assert max(held) < 3 * ROW_GROUP * 3 * 8  # three columns of eight bytes, where all of them are a gigabyte
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ from harness.study.claims import (
     proportion,
     variance,
 )
-from harness.study.verdicts import counted, markdown
+from harness.study.verdicts import counted, from_json, markdown, to_json
 
 RATE = 0.01
 
@@ -189,7 +189,7 @@ def test_what_follows_from_definitions_is_graded_apart_and_can_fail():
     assert [verdict.grade for verdict in verdicts] == [BY_CONSTRUCTION, FAILS, HOLDS]
     assert counted(verdicts) == "1 of 2 claims hold, and 1 by construction; 1 fail"
     assert counted(verdicts[2:]) == "1 of 1 claims hold"
-    (back, *_) = claims.from_json(json.loads(json.dumps(claims.to_json(verdicts))))
+    (back, *_) = from_json(json.loads(json.dumps(to_json(verdicts))))
     assert back.grade == BY_CONSTRUCTION
     assert "| by construction |" in markdown("title", [("heading", "sentence", verdicts[:1], ())])
 
@@ -215,8 +215,8 @@ def test_a_mistake_in_a_claim_is_no_verdict(mistake):
 
 def test_verdicts_survive_json():
     verdict = judge(claim(Case("a", random(9), at_most=1), near_zero("b", [0.0, -inf], note="said")), None)
-    text = json.dumps(claims.to_json([verdict]), allow_nan=False)
-    (back,) = claims.from_json(json.loads(text))
+    text = json.dumps(to_json([verdict]), allow_nan=False)
+    (back,) = from_json(json.loads(text))
     assert repr(back) == repr(verdict)  # NaN is not equal to itself
 
 

@@ -27,6 +27,9 @@ def folder(tmp_path_factory) -> Path:
     sweeps |= {"he": ("he_normal", 0), "orthogonal": ("orthogonal", 0)}
     for name, (init, seed) in sweeps.items():
         (folder / f"{name}.yaml").write_text(CONFIG.format(name=name, init=init, seed=seed))
+    widths = CONFIG.format(name="widths", init="he_normal", seed=0).replace("width: 8", "width: [8, 2]")
+    (folder / "widths.yaml").write_text(widths)
+    for name in (*sweeps, "widths"):
         good(forked("sweep", f"{name}.yaml", "--out", name, "--workers", "1", "--no-report", cwd=folder))
     return folder
 
@@ -73,6 +76,26 @@ def test_the_sentence_names_the_largest_difference(folder):
     largest = deep.loc[deep["median_difference"].abs().idxmax()]
     assert f"xavier_normal − he_normal at {largest['at']}" in found.sentence
     assert np.isfinite(largest["low"])
+
+
+def test_the_dead_are_counted_at_each_setting_and_named_in_the_sentence(folder):
+    results = harness.load(folder / "widths")
+    found = compare_settings(results, "width")
+    networks = results.networks.query("depth == 12")
+    shares = networks["dead_from_layer"].notna().groupby([networks["activation"].astype(str), networks["width"]]).mean()
+    for row in found.table.query("depth == 12").itertuples():
+        assert (row.dead_first, row.dead_second) == (shares[row.at, 2], shares[row.at, 8])
+    assert shares["relu", 2] > shares["relu", 8] >= 0 == shares["tanh", 2]
+    assert found.sentence.endswith(f"most of all 8 − 2 at relu: width 2 is dead in {shares['relu', 2]:.0%} of draws.")
+
+
+def test_where_other_coordinates_change_too_there_is_nothing_to_compare(folder):
+    cases = CONFIG.format(name="cases", init="he_normal", seed=0).replace("width: 8", "bias_scale: 0")
+    cases += "cases: [{weight_scale: 1, width: 8}, {weight_scale: 2, width: 9}]\n"
+    (folder / "cases.yaml").write_text(cases)
+    good(forked("sweep", "cases.yaml", "--out", "cases", "--workers", "1", "--no-report", cwd=folder))
+    with pytest.raises(ResultsError, match=r"cases: no two networks differ in weight_scale alone$"):
+        compare_settings(harness.load(folder / "cases"), "weight_scale")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,17 @@ import pandas as pd
 import pytest
 
 from harness.base.text_table import BARS, spark_line
-from harness.study.summary import MOST_ROWS, by_depth, glance, levels, paired, summary, troubles, zero_from_depth
+from harness.study.summary import (
+    MOST_ROWS,
+    answer,
+    by_depth,
+    glance,
+    levels,
+    paired,
+    summary,
+    troubles,
+    zero_from_depth,
+)
 
 INF, NAN = np.inf, np.nan
 
@@ -272,3 +282,14 @@ def test_networks_of_one_layer_have_no_spark_line():
 def test_bars_are_even_where_all_is_alike_and_name_what_is_not_known():
     assert spark_line([0.0, 0.0, NAN, -INF], 0.0, 0.0) == f"{BARS[0]}{BARS[0]}? "
     assert spark_line([-300.0, 0.0, 300.0], -300.0, 300.0) == "▁▅█"
+
+
+@pytest.mark.parametrize(("residual", "rest"), [("none", "the weights"), ("pre", "the rest")])
+def test_the_shares_of_an_answer_add_up_to_the_slope(residual, rest):
+    """The medians of the last three draws: a slope of −0.625, of which −0.65 is the activation's."""
+    factors = pd.DataFrame({"log10_activation_factor": [9.0] * 3 + [-0.65, -0.6, -0.7]}, [f"n{i}" for i in range(6)])
+    found = answer(networks(normalisation="none", residual=residual, dead_from_layer=NAN), factors)
+    assert found == (
+        "Over 11 layers relu loses 0.625 decades a layer "
+        f"(0.650 lost by the activation, 0.025 regained by {rest}). A decade is a factor of 10."
+    )

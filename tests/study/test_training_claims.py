@@ -8,8 +8,8 @@ import pytest
 from sweeps import ROOT
 
 from harness.base.scaled import Scaled
-from harness.engine.training import passes
 from harness.engine.training.ledger import NormLedger
+from harness.engine.training.plain import Plain
 from harness.execution import driver
 from harness.execution.dispatch import Resources
 from harness.networks.training.optimisers import OPTIMISERS
@@ -72,47 +72,56 @@ def test_the_claims_of_conservation_hold(tmp_path):
     }
 
 
+def changed(monkeypatch, change):
+    """The gradients of the backward pass, each changed in place as it is found: (runs, 1, rows, fan_out)."""
+    right = Plain._backward
+
+    def wrong(*arguments):
+        for gradient in right(*arguments):
+            change(gradient.mantissa)
+            yield Scaled(gradient.mantissa, gradient.exponent)
+
+    monkeypatch.setattr(Plain, "_backward", wrong)
+
+
 def gradient_off(monkeypatch):
     """The gradient of the layers of one width is a ten-thousandth too large."""
-    right = passes.weight_gradient
 
-    def wrong(r_below, delta):
-        gradient = right(r_below, delta)
-        return gradient * 1.0001 if gradient.mantissa.shape[-1] == 10 else gradient
+    def change(rows):
+        rows[..., :-1, :] *= 1.0001 if rows.shape[-1] == 10 else 1
 
-    monkeypatch.setattr(passes, "weight_gradient", wrong)
+    changed(monkeypatch, change)
 
 
 def clipped_by_layer(monkeypatch):
     """Each layer's gradient is clipped by its own norm."""
-    right = passes.as_rows
 
-    def wrong(*parts):
-        gradient = right(*parts)
-        norm = 10.0 ** gradient.log10_norm[..., None, None]
-        return Scaled(gradient.mantissa / np.maximum(norm, 0.5), gradient.exponent)
+    def change(rows):
+        rows /= np.maximum(np.linalg.norm(rows, axis=(-2, -1), keepdims=True), 0.5)
 
-    monkeypatch.setattr(passes, "as_rows", wrong)
+    changed(monkeypatch, change)
 
 
 def biases_without_a_row(monkeypatch):
-    """A bias gradient that leaves out one sample of the minibatch."""
-    right = passes.bias_gradient
-    monkeypatch.setattr(
-        passes, "bias_gradient", lambda delta: right(Scaled(delta.mantissa[..., 1:, :], delta.exponent))
-    )
+    """A bias gradient that leaves out one sample of a minibatch of eight, as far as samples are alike."""
+
+    def change(rows):
+        rows[..., -1, :] *= 7 / 8
+
+    changed(monkeypatch, change)
 
 
 def flow_off(monkeypatch):
     """A ledger whose flow is one per cent too large."""
-    right = NormLedger.add
+    right = NormLedger.add_step
 
-    def wrong(self, k, layer, update):
-        before = self.flow[:, k].copy()
-        right(self, k, layer, update)
-        self.flow[:, k] = before + 1.01 * (self.flow[:, k] - before)
+    def wrong(self):
+        before = self.flow.copy()
+        norms = right(self)
+        self.flow = before + 1.01 * (self.flow - before)
+        return norms
 
-    monkeypatch.setattr(NormLedger, "add", wrong)
+    monkeypatch.setattr(NormLedger, "add_step", wrong)
 
 
 def wrong_optimiser(name, change):
@@ -132,22 +141,22 @@ def wrong_optimiser(name, change):
 
 def too_fast(update):
     """A learning rate that is one per cent too large."""
-
-    def wrong(state, gradient, step):
-        state, direction = update(state, gradient, step)
-        return state, direction * 1.01
-
-    return wrong
+    return lambda moments, gradient, step: update(moments, gradient, step) * 1.01
 
 
 def minus(update):
     """Momentum with the wrong sign."""
-    return lambda state, gradient, step: update((state[0] * -1,), gradient, step)
+
+    def wrong(moments, gradient, step):
+        np.negative(moments[0], out=moments[0])
+        return update(moments, gradient, step)
+
+    return wrong
 
 
 def biased(update):
     """Adam without its bias correction, as after very many steps."""
-    return lambda state, gradient, step: update(state, gradient, 10**9)
+    return lambda moments, gradient, step: update(moments, gradient, 10**9)
 
 
 @pytest.mark.parametrize(

@@ -2,32 +2,21 @@
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from harness.base.messages import shown
 from harness.config import axes
-from harness.config.value_types import Accepts, Strict, Type, complaint, number, optional, whole, word
+from harness.config.types.axes import choice_axis, numeric_axis
+from harness.config.types.values import Accepts, Strict, distinct, number, optional, whole, word
 from harness.networks.kinds import Named
 from harness.networks.training.optimisers import OPTIMISERS
 
 OF_RECIPES = ("optimiser", "learning_rate", "clip", "batch")  # the axes, in the order of their product
 
-_OPTIMISERS = axes.choice_axis(Named("an optimiser", OPTIMISERS, synonyms={}))
-_RATES = axes.numeric_axis("learning_rate", number("a learning rate", above=0))
-_CLIPS = axes.numeric_axis("clip", number("a clip", above=0), nullable=True)
-_BATCHES = axes.numeric_axis("batch", whole("a batch"))
-
-
-def _costs(given: object) -> object:
-    if not isinstance(given, list | tuple):
-        raise complaint(f"{shown(given)} is not a list of costs; write [0.5, 0.1]")
-    for i, cost in enumerate(given):
-        if cost in given[:i]:
-            raise complaint(f"{shown(cost)} comes twice; remove one")
-    return given
-
-
-_REACHED: Type = Annotated[tuple[Annotated[float, Accepts(number("a cost", above=0))], ...], BeforeValidator(_costs)]
+_OPTIMISERS = choice_axis(Named("an optimiser", OPTIMISERS, synonyms={}))
+_RATES = numeric_axis("learning_rate", number("a learning rate", above=0))
+_CLIPS = numeric_axis("clip", number("a clip", above=0), nullable=True)
+_BATCHES = numeric_axis("batch", whole("a batch"))
+_REACHED = distinct(number("a cost", above=0), "a list of costs", "[0.5, 0.1]")
 
 
 class Split(Strict):

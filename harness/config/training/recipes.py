@@ -9,7 +9,6 @@ from harness.config import axes
 from harness.config.models import Sweep
 from harness.config.training.models import OF_RECIPES, Training
 from harness.networks.costs import COSTS
-from harness.networks.inits import INITS
 from harness.networks.kinds import Choice
 from harness.networks.remedies.normalisations import NORMALISATIONS
 from harness.networks.remedies.residuals import RESIDUALS
@@ -68,22 +67,16 @@ def clashes(sweep: Sweep, rows: int | None) -> Iterator[Problem]:
 
 
 def _untrainable(sweep: Sweep) -> Iterator[Problem]:
-    """Problems of networks that the training loop does not know."""
-    found = {
-        case.paths[key]: key
-        for case in sweep.cases_given()
-        for key in ("tied", "weight_standardised")
-        if set(axes.values(case.axes[key])) != {False}
+    """Problems of weights that a rule starts at 0 in some layers, and that could not leave it or would be untied."""
+    why = {
+        "weight_standardised": "keeps the variance that weights start with, 0 in the last layer of every branch",
+        "tied": "has one W in all hidden layers, and the rule another in the last layer of every branch",
     }
-    scaled = (
-        case for case in sweep.cases_given() for name, _ in axes.values(case.axes["init"]) if INITS[name]().within
-    )
-    found |= {case.paths["init"]: "lsuv" for case in scaled}
     for case in sweep.cases_given():
-        if any(RESIDUALS[name](**dict(given)).every > 1 for name, given in axes.values(case.axes["residual"])):
-            found[case.paths["residual"]] = "branches of several layers"
-    for path, key in found.items():
-        yield Problem(path, f"networks with {key} are not trained; remove {key}, or training", reads=(("training",),))
+        ruled = [name for name, _ in axes.values(case.axes["residual"]) if RESIDUALS[name]().by_rule]
+        for key in (key for key in why if ruled and True in axes.values(case.axes[key])):
+            text = f"{key} {why[key]} of residual: {ruled[0]}, which is not trained so; remove one of them, or training"
+            yield Problem(case.paths[key], text, reads=(case.paths["residual"], ("training",)))
 
 
 def _too_small(sweep: Sweep, training: Training) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from harness.base.scaled import scaled
 from harness.engine.lanes.groups import Block, Settings
 from harness.networks.data import draw_batch
 from harness.networks.draws import BaseDraws
-from harness.networks.inits import base_variance
+from harness.networks.families import base_variance
 
 
 class SharedDraws:

@@ -27,7 +27,7 @@ class Settings:
     data: DataSpec
     cost: str  # a name in COSTS
     dtype: str  # float64 or float32
-    decades: float  # an attenuation beyond ± this is called vanishing or exploding
+    decades: float  # an attenuation beyond ± so many is called vanishing or exploding
     record_layers: int | tuple[int, ...] | None = None  # rows of `layers` per network: a number, a list, or all
     saturated_below: float = SATURATED  # share of the largest slope under which a slope counts as saturated
     training: Training | None = None  # how all networks are trained
@@ -63,10 +63,12 @@ class Block:
 
     @property
     def input_width(self) -> int:
+        """Number of inputs."""
         return self.specs[0].input_width
 
     @property
     def family(self) -> str:
+        """The family of the base draws of the weights."""
         return self.specs[0].family
 
     def fan_in(self, k: int) -> int:
@@ -129,7 +131,8 @@ class Remedy:
     standardised: bool  # whether the weights of every layer are
     rule_gain: float  # of the weights within a branch, by Fixup's rule
     last_ruled: int  # the last layer whose weights start by that rule; 0 without
-    within: float | None  # of 1, the variance of z to which the batch scales every layer's weights; None: it does not
+    within: float | None  # tolerance about 1 of the variance of z, to which weights are scaled; None: they are not
+    tied: bool = False  # of runs that are trained: whether hidden layers after the first share their parameters
 
     def gain(self, k: int) -> float:
         """The factor of W[k−1] by Fixup's rule, but for the last of a branch, whose 0 is alpha."""

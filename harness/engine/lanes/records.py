@@ -57,10 +57,7 @@ class Records:
             lost = np.where(failed, 0, descent.slope_failure[:, i])
             self.log10_cost[n] = np.where(failed, np.nan, descent.log10_cost[:, i])
             self.dead_from_layer[n] = np.where(failed, 0, descent.dead_from_layer[:, i])
-            self.status[n] = [
-                text if fails else f"slope underflows at layer {layer}" if layer else OK
-                for text, fails, layer in zip(descent.failure_text[:, i], failed, lost, strict=True)
-            ]
+            self.status[n] = [status_of(*failure) for failure in zip(descent.failure_text[:, i], lost, strict=True)]
             self.blank(n, forward_failure, lost)
 
     def add_replicates(self, records: Records) -> None:
@@ -86,9 +83,19 @@ class Records:
         failed = np.nonzero(forward_fails | slope_fails)[0]
         if not len(failed):
             return
-        layer = np.arange(1, self.specs[network].depth + 1)
-        forward, slope = forward_fails[failed, None], slope_fails[failed, None]
+        depth = self.specs[network].depth
         for column in self.layers:
-            unknown = (forward > 0) & (layer >= forward) if column in FORWARD else (forward > 0) | (layer <= slope)
             values = self.column_of(column, network)
-            values[failed] = np.where(unknown, np.nan, values[failed])
+            lost = unknown(column, depth, forward_fails[failed], slope_fails[failed])
+            values[failed] = np.where(lost, np.nan, values[failed])
+
+
+def status_of(failure_text: str, slope_failure: int) -> str:
+    """The status of a network, from what failed in its forward pass ("" for nothing) and the layer of a lost slope."""
+    return failure_text or (f"slope underflows at layer {slope_failure}" if slope_failure else OK)
+
+
+def unknown(column: str, depth: int, forward_fails: Array, slope_fails: Array) -> Array:
+    """Where a column of networks (n, depth) is unknown, given the layers of failure (n,), as `Records.blank` says."""
+    layer, forward, slope = np.arange(1, depth + 1), forward_fails[:, None], slope_fails[:, None]
+    return (forward > 0) & (layer >= forward) if column in FORWARD else (forward > 0) | (layer <= slope)

@@ -31,6 +31,7 @@ class _Description:
         self._met: dict[int, tuple[int, object]] = {}  # by identity; holds the objects, so that none is reused
 
     def of(self, value: object) -> str:
+        """The text of an object, or of what an earlier text has already described, its number."""
         if value is None or isinstance(value, bool | int | float | complex | str | bytes | np.generic):
             return f"{type(value).__name__} {value!r}"
         if isinstance(value, ModuleType | BuiltinFunctionType | np.ufunc):

@@ -17,6 +17,7 @@ not feel the scale of its weights and biases, so ⟨W_k, ∂C/∂W_k⟩ + ⟨b_k
 import numpy as np
 
 from harness.base.arrays import Array
+from harness.base.scaled import LOG10_2, Scaled, inner, log10_of
 from harness.engine.training.at_start import Stack
 
 
@@ -29,17 +30,27 @@ class NormLedger:
         shape = self.start.shape
         self.flow, self.size = np.zeros(shape), np.zeros(shape)  # Σ 2⟨W, u⟩ and Σ ‖u‖²
         self.size_biases = np.zeros(shape)
+        self._entered: list[tuple[Array, ...]] = [()] * shape[1]  # what each layer adds at this step, (runs, 1) each
 
-    def add(self, k: int, layer: Array, update: Array) -> None:
-        """Enter an update of layer k, given its parameters before it, the shape of `Stack.layers`."""
+    def enter(self, k: int, layer: Array, update: Scaled) -> None:
+        """Note an update of layer k, given its parameters before it; both have the shape of `Stack.layers`."""
         n = self.first[k].shape[-2]
-        W, u, u_bias = (
-            part[:, 0].reshape(len(part), -1)
-            for part in (layer[..., :n, :], update[..., :n, :], update[..., n : n + 1, :])
-        )
-        self.flow[:, k] += 2 * np.vecdot(W, u)
-        self.size[:, k] += np.vecdot(u, u)
-        self.size_biases[:, k] += np.vecdot(u_bias, u_bias)
+        u, u_bias = (Scaled(update.mantissa[..., rows, :], update.exponent) for rows in (slice(n), slice(n, n + 1)))
+        flow = inner(layer[..., :n, :], u.mantissa), update.exponent
+        self._entered[k] = *flow, *u.flat_squares, *u_bias.flat_squares
+
+    def add_step(self) -> tuple[Array, Array]:
+        """Add the updates of all layers that were noted.
+
+        Returns log10 of their norms ‖u‖, (runs, depth), and the largest ‖u‖² or ‖u_b‖² of each run, (runs,).
+        """
+        flow, exponent, *squares = (np.concatenate(column, axis=-1) for column in zip(*self._entered, strict=True))
+        size, of_size, size_biases, of_biases = squares
+        steps, of_bias = np.ldexp(size, 2 * of_size), np.ldexp(size_biases, 2 * of_biases)
+        self.flow += np.ldexp(2 * flow, exponent)
+        self.size += steps
+        self.size_biases += of_bias
+        return log10_of(size) / 2 + of_size * LOG10_2, np.maximum(steps, of_bias).max(axis=-1)
 
     def moved(self, stack: Stack) -> Array:
         """‖W − W_0‖/‖W_0‖, (runs, depth)."""

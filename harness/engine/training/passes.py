@@ -6,7 +6,7 @@ engine/remedied. Here the gradients are those of the parameters themselves, with
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,6 +28,7 @@ from harness.engine.layers import Layer
 from harness.engine.remedied.hidden import Affine, Hidden, activated, at_z_hat, joined, times
 from harness.engine.remedied.normalise import Statistics, through_normalisation
 from harness.engine.training.at_start import Stack
+from harness.networks.remedies.standardised import through_standardisation
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Ascent:
     hidden: list[Hidden]
     top: Layer
     overflows: Array  # (runs,): a value left the number format, or a normalisation divided by 0
+    of_trained: Sequence[tuple[Array, Array]] = ()  # of `Stack.multiplying`, of standardised weights
 
     def r(self, k: int) -> Scaled:
         """r[k], from the inputs r[0] to the last hidden layer."""
@@ -59,24 +61,40 @@ class Ascent:
         """Empty: the batch scales no weights of runs that are trained."""
         return ()
 
-    def standardised(self, k: int, output_width: int | None) -> None:
-        """None: runs with standardised weights are not trained."""
+    def standardised(self, k: int, output_width: int | None) -> tuple[Array, Array] | None:
+        """v_hat and deviation/s of V[k] as `trained_gradient_sums` takes them; None where none is standardised."""
+        if not self.of_trained:
+            return None
+        v_hat, inverse = self.of_trained[k]
+        return v_hat[:, 0], inverse[:, 0]
+
+    def weight_gradient(self, k: int, delta: Scaled) -> Scaled:
+        """∂C/∂W[k] from ∂C/∂z[k+1]; where weights are standardised ∂C/∂V[k], of those that are trained."""
+        grad = weight_gradient(self.r(k), delta)
+        if not self.of_trained:
+            return grad
+        return Scaled(through_standardisation(grad.mantissa, *self.of_trained[k]), grad.exponent).normalised()
 
 
 @dataclass(frozen=True)
 class Gradients:
-    """The gradients of a minibatch, from the lowest layer up."""
+    """The gradients of a minibatch."""
 
     log10_cost: Array  # (runs,)
-    layers: list[Scaled]  # of the parameters of each layer, the shapes of `Stack.layers`
+    layers: Iterable[Scaled]  # of the parameters of each layer, from the output layer down; shapes of `Stack.layers`
     overflows: Array  # (runs,)
 
-    def norm(self) -> tuple[Array, Array]:
-        """The norm of the whole gradient of each run as mantissa and exponent, (runs,)."""
-        squares, exponents = zip(*(g.safe_squares for g in self.layers), strict=True)
-        top = np.max(exponents, axis=0)
-        total = sum(np.ldexp(s, np.maximum(2 * (e - top), -5000)) for s, e in zip(squares, exponents, strict=True))
-        return np.sqrt(total)[:, 0], top[:, 0]
+    def put(self, runs: Array, others: Gradients) -> Gradients:
+        """These with the gradients of some runs, (runs,) of booleans, replaced by others."""
+        log10_cost, overflows = self.log10_cost.copy(), self.overflows.copy()
+        log10_cost[runs], overflows[runs] = others.log10_cost, others.overflows
+        return Gradients(log10_cost, self._replaced(runs, others), overflows)
+
+    def _replaced(self, runs: Array, others: Gradients) -> Iterator[Scaled]:
+        for layer, replacing in zip(self.layers, others.layers, strict=True):
+            layer.mantissa[runs], exponent = replacing.mantissa, layer.exponent.copy()
+            exponent[runs] = replacing.exponent
+            yield Scaled(layer.mantissa, exponent)
 
 
 def hidden_layers(
@@ -86,11 +104,14 @@ def hidden_layers(
 
     With `statistics`, one for each layer, the layers are normalised by these and not by those of the batch x.
     """
-    remedy, r, z = stack.remedy, x, None
+    remedy, r = stack.remedy, x
+    trunk: Scaled | None = None  # z at which the last skip from z to z began
     parameters = zip(stack.weights[:-1], stack.scaled_biases()[:-1], stack.activations[:-1], strict=True)
     for k, (W, b, activation) in enumerate(parameters):
         branch = preactivations(r, base_alone(W), b.normalised())
-        z = joined(remedy, branch, {"pre": z, "post": r}.get(str(remedy.order)) if k else None)
+        joins = remedy.joins(k + 1)
+        z = joined(remedy, branch, {"pre": trunk, "post": r}.get(str(remedy.order)) if k and joins else None)
+        trunk = z if joins else trunk
         here, divided = activated(activation, remedy, z, affine_of(stack, k), statistics[k] if statistics else None)
         fails = np.zeros(len(x.mantissa), dtype=bool) if divided is None else divided[:, 0]
         if here.layer.overflows is not None:
@@ -118,6 +139,7 @@ def output_layer(stack: Stack, r: Scaled) -> Layer:
 
 def ascended(stack: Stack, x: Scaled) -> Ascent:
     """Runs after the forward pass of a batch (runs, 1, batch, input_width)."""
+    stack, of_trained = stack.multiplying()
     hidden, overflows = [], np.zeros(len(x.mantissa), dtype=bool)
     for here, fails in hidden_layers(stack, x):
         hidden.append(here)
@@ -125,7 +147,7 @@ def ascended(stack: Stack, x: Scaled) -> Ascent:
     top = output_layer(stack, hidden[-1].layer.r if hidden else x)
     if top.overflows is not None:
         overflows |= top.overflows[:, 0]
-    return Ascent(stack.remedy, [base_alone(W) for W in stack.weights], x, hidden, top, overflows)
+    return Ascent(stack.remedy, [base_alone(W) for W in stack.weights], x, hidden, top, overflows, of_trained)
 
 
 def gradients(stack: Stack, x: Array, y: Array, cost: str) -> Gradients:
@@ -137,29 +159,41 @@ def gradients(stack: Stack, x: Array, y: Array, cost: str) -> Gradients:
     log10_cost, grad_r = cost_gradient(ascent.top.r, scaled(y[:, None]), cost)
     k = len(ascent.hidden)
     delta, grad_r = layer_backward(grad_r, ascent.top.slope, ascent.weights(k))
-    layers, trunk = [as_rows(weight_gradient(ascent.r(k), delta), bias_gradient(delta))], None
+    layers, trunk = [as_rows(ascent.weight_gradient(k, delta), bias_gradient(delta))], None
     for k in range(len(ascent.hidden), 0, -1):
         rows, grad_r, trunk = _hidden_backward(ascent, k, grad_r, trunk)
         layers.append(rows)
-    return Gradients(log10_cost[:, 0], layers[::-1], ascent.overflows)
+    return Gradients(log10_cost[:, 0], _tied(layers) if stack.remedy.tied else layers, ascent.overflows)
+
+
+def _tied(layers: list[Scaled]) -> list[Scaled]:
+    """The gradients of layers of which all hidden ones but the first share their parameters: for each, that of all."""
+    if len(layers) < 4:  # there is one of them at most
+        return layers
+    total = layers[1]
+    for one in layers[2:-1]:
+        total = (total + one).normalised()
+    copies = (Scaled(total.mantissa.copy(), total.exponent) for _ in layers[1:-1])  # an update overwrites its own
+    return [layers[0], *copies, layers[-1]]
 
 
 def _hidden_backward(
     ascent: Ascent, k: int, grad_r: Scaled, trunk: Scaled | None
 ) -> tuple[Scaled, Scaled, Scaled | None]:
-    """The gradients of the parameters of hidden layer k, ∂C/∂r[k−1], and ∂C/∂z[k] where a skip from z ends there."""
+    """The gradients of the parameters of hidden layer k, ∂C/∂r[k−1], and ∂C/∂z that the next skip from z carries."""
     remedy = ascent.remedy
-    order = remedy.order if k > 1 else None  # the first layer has no skip
+    joins = remedy.joins(k)
+    order = remedy.order if k > 1 and joins else None  # the first layer has no skip
     branch = times(grad_r, remedy.alpha) if order == "inside" else grad_r
     delta, affine = _through_nonlinearity(remedy, branch, ascent.hidden[k - 1])
-    if trunk is not None:
+    if trunk is not None and joins:
         delta = (trunk + delta).normalised()
     inner = times(delta, remedy.alpha) if order in ("pre", "post") else delta
     below = through_weights(inner, ascent.weights(k - 1))
     if order in ("inside", "post"):
         below = ((grad_r if order == "inside" else delta) + below).normalised()
-    rows = as_rows(weight_gradient(ascent.r(k - 1), inner), _bias_rows(remedy, inner), *affine)
-    return rows, below, delta if order == "pre" else None
+    rows = as_rows(ascent.weight_gradient(k - 1, inner), _bias_rows(remedy, inner), *affine)
+    return rows, below, delta if order == "pre" else trunk
 
 
 def _through_nonlinearity(remedy: Remedy, grad_r: Scaled, here: Hidden) -> tuple[Scaled, tuple[Scaled, ...]]:

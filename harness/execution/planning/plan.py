@@ -44,10 +44,12 @@ class Plan:
 
     @cached_property
     def networks(self) -> int:
+        """Number of networks to compute."""
         return sum(block.networks for block in self.blocks)
 
     @cached_property
     def layers(self) -> int:
+        """Number of rows of `layers` to compute."""
         return sum(block.layers for block in self.blocks)
 
 

@@ -14,6 +14,7 @@ from harness.results.columns import STEP_LAYERS
 ELEMENTWISE = 400  # multiplications a number takes in one layer of a step, forward and backward: 25 ns, measured
 REMEDIED = 2  # times as much in a layer with a normalisation or a skip, measured
 UPDATED = {"sgd": 200, "momentum": 350, "adam": 800}  # a weight takes in one step: 12 to 50 ns, measured
+STANDARDISED = 130  # more for a weight that is standardised: 8 ns, measured
 EVALUATED = 120  # a number takes in one layer forward, as in cost.py
 ROW = 25_000  # a row of `step_layers`
 LARGEST = 800  # an optimiser that is not listed
@@ -72,7 +73,8 @@ def _step(spec: NetworkSpec, recipe: Recipe) -> float:
     fans = [spec.fans(k) for k in range(spec.depth)]
     weights, units = sum(i * o for i, o in fans), sum(o for _, o in fans)
     products, updates = 3 * recipe.batch * weights, UPDATED.get(recipe.optimiser.name, LARGEST) * weights
-    elementwise = ELEMENTWISE * (REMEDIED if spec.remedied else 1)
+    updates += STANDARDISED * weights if spec.weight_standardised else 0
+    elementwise = ELEMENTWISE * (REMEDIED if spec.normalised or spec.residual.name != "none" else 1)
     return products + updates + recipe.batch * elementwise * units
 
 

@@ -88,6 +88,7 @@ class _Worker:
 
     @property
     def computing(self) -> list[_Task]:
+        """The tasks whose results are not there yet."""
         return [task for task in self.tasks if not task.computed]
 
     def has_place_for(self, task: _Task) -> bool:

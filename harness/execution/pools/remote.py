@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 import harness.execution.block  # noqa: F401  # what computes is loaded before the hash of the code is compared
 from harness.execution.pools.worker import call_with_traceback, keep_freed_memory
 from harness.networks.data import DataSpec, provide
-from harness.networks.data_files import Dataset
+from harness.networks.files.dataset import Dataset
 from harness.results.environment import made_with
 
 LIBRARY = Path(sysconfig.get_path("stdlib"))

@@ -179,7 +179,7 @@ def label_edges(axes: np.ndarray, count: int, x: str, y: str) -> None:
     for place, panel in enumerate(list(axes.flat)[:count]):
         if place % columns == 0:
             panel.set_ylabel(y)
-        if place >= (axes.shape[0] - 1) * columns:
+        if place + columns >= count:  # nothing below it
             panel.set_xlabel(x)
 
 
@@ -243,10 +243,15 @@ def layer_axis(axes: Axes, depth: int) -> None:
     """Make x the layers from the output on the left, depth, to the input, 1: the way a gradient goes."""
     margin = max(0.02 * depth, 0.3)
     axes.set_xlim(depth + margin, 1 - margin)
+    axes.set_xticks(layer_ticks(depth))
+    axes.xaxis.set_major_formatter(FuncFormatter(_plain))
+
+
+def layer_ticks(depth: int) -> list[float]:
+    """The first and the last layer, and a few round numbers between them."""
     ticks = MaxNLocator(5, integer=True, steps=[1, 2, 2.5, 5, 10]).tick_values(0, depth)
     inner = [tick for tick in ticks if 1 + 0.13 * depth < tick <= 0.9 * depth]
-    axes.set_xticks([1, *inner, *([depth] if depth > 1 else [])])
-    axes.xaxis.set_major_formatter(FuncFormatter(_plain))
+    return [1, *inner, *([depth] if depth > 1 else [])]
 
 
 def log_depths(axes: Axes, depths: Sequence[int]) -> None:

@@ -24,6 +24,8 @@ COLUMNS = (
     "depth",
     "draws",
     "both_dead",
+    "dead_first",
+    "dead_second",
     "unknown",
     "median_difference",
     "low",
@@ -40,10 +42,11 @@ def comparisons(networks: pd.DataFrame, between: Sequence[str] = ("activation", 
 
     Each value of a column `between` is compared with the first one of the sweep. Columns: between (that column),
     first, second, at (the other coordinates that vary, in words), depth, draws (pairs with a difference), both_dead,
-    unknown (either one has a status), median_difference, low, high (decades per layer; the exact interval from order
-    statistics, `coverage` its probability), same_draws, unpaired_low, unpaired_high (the interval without the
-    pairing). A dead network's slope is −inf. Where the draws are not the same (inits of two families), low and high
-    are those of an unpaired comparison, and unpaired_low and unpaired_high are NaN.
+    dead_first, dead_second (shares of the pairs), unknown (either one has a status), median_difference, low, high
+    (decades per layer; the exact interval from order statistics, `coverage` its probability), same_draws,
+    unpaired_low, unpaired_high (the interval without the pairing). A dead network's slope is −inf. Where the draws are
+    not the same (inits of two families), low and high are those of an unpaired comparison, and unpaired_low and
+    unpaired_high are NaN.
     """
     networks = networks[networks["depth"] > 1]
     found = [_between(networks, column) for column in between if networks[column].nunique() > 1]
@@ -104,12 +107,14 @@ def _compared(first: tuple[Array, Array], second: tuple[Array, Array], same_draw
     both = first[1] & second[1]
     a, b = np.where(both, first[0], np.nan), np.where(both, second[0], np.nan)
     dead = np.isneginf(a) & np.isneginf(b)
+    count = np.maximum(both.sum(axis=1), 1)
     median, low, high, coverage, draws = median_interval(_difference(b, a), ERROR_RATE)
     unpaired = _mismatched(a, b) if same_draws else np.full((2, len(a)), np.nan)
     return pd.DataFrame(
         {
             "draws": draws,
             "both_dead": dead.sum(axis=1),
+            **{f"dead_{side}": np.isneginf(own).sum(axis=1) / count for side, own in (("first", a), ("second", b))},
             "unknown": both.sum(axis=1) - draws - dead.sum(axis=1),
             "median_difference": median,
             "low": low,

@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
@@ -33,6 +34,19 @@ def in_lines(label: str, letters: int, most: int = 3) -> str:
     if all(len(part) <= letters for part in whole.split(", ")):
         whole = re.sub("(?<!,) ", "\u00a0", whole)
     return "\n".join(textwrap.wrap(whole, letters, max_lines=most, placeholder="…")).replace("\u00a0", " ")
+
+
+def span(values: Mapping[str, float], form: str = "+.1f") -> str:
+    """`−11.6 (sgd), −5.2 (adam)`: named numbers; of more than three `from −11.6 (sgd) to +0.2 (x)`, the ends.
+
+    `form` is a format of numbers. Numbers that are not finite are left out.
+    """
+    known = {name: value for name, value in values.items() if np.isfinite(value)}
+    said = [f"{number(value, form)} ({name})" if name else number(value, form) for name, value in known.items()]
+    if len(known) <= 3:
+        return ", ".join(said)
+    order = np.argsort(list(known.values()), kind="stable")
+    return f"from {said[order[0]]} to {said[order[-1]]}"
 
 
 def draw_count(networks: pd.DataFrame) -> str:
@@ -87,9 +101,9 @@ def change(name: str, medians: pd.Series) -> str:
     dead = " or is dead" if np.isneginf(medians).any() else ""
     low, high = float(finite.min()), float(finite.max())
     if high < 0:
-        return f"{label} loses {_span(-high, -low)} decades{dead}"
+        return f"{label} loses {in_words(-high, -low)} decades{dead}"
     if low > 0:
-        return f"{label} gains {_span(low, high)} decades{dead}"
+        return f"{label} gains {in_words(low, high)} decades{dead}"
     return f"{label} changes by {number(low, '+.2g')} to {number(high, '+.2g')} decades{dead}"
 
 
@@ -97,11 +111,11 @@ def taken(decades: pd.Series) -> str:
     """`takes 9.6 to 41 decades`, from changes of log10, which are negative; `gives` where all are positive."""
     low, high = float(decades.min()), float(decades.max())
     if high <= 0:
-        return f"takes {_span(-high, -low)} decades"
-    return f"gives {_span(low, high)} decades" if low > 0 else f"changes it by {_span(low, high)} decades"
+        return f"takes {in_words(-high, -low)} decades"
+    return f"gives {in_words(low, high)} decades" if low > 0 else f"changes it by {in_words(low, high)} decades"
 
 
-def _span(low: float, high: float) -> str:
-    """`4 to 158`, or one number where both read the same."""
+def in_words(low: float, high: float) -> str:
+    """A range such as `4 to 158`, or one number where both read the same."""
     texts = [f"{value:.2g}" if value < 10 else f"{value:.0f}" for value in (low, high)]
     return texts[0] if texts[0] == texts[1] else " to ".join(texts)

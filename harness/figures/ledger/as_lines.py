@@ -25,7 +25,6 @@ from harness.figures.kit.page import (
 from harness.figures.kit.style import GREY, INK, WEIGHTS, Look, looks, mix
 from harness.figures.ledger.sums import (
     COUNTED,
-    MOST_ACTIVATIONS,
     SLOPES,
     Prepared,
     bound_words,
@@ -36,6 +35,7 @@ from harness.figures.ledger.sums import (
 )
 
 DOTS = (0, (1, 1.5))  # line style of a bound
+RULER = 0.4  # of the least range of sums: in the panel with the least decades, the bar is shorter than half of it
 
 
 def draw(prepared: Prepared, heading: Heading) -> Figure:
@@ -45,11 +45,12 @@ def draw(prepared: Prepared, heading: Heading) -> Figure:
         len(labels),
         1 + len(names),
         height=2.9 if len(labels) < 3 else 2.5,
-        widths=[1.25 if len(names) < MOST_ACTIVATIONS else 1.9, *[1] * len(names)],
+        widths=[1.25, *[1] * len(names)],
         sharex=True,
         sharey=False,
     )
-    figure, axes = new_page(heading, grid, _caption(prepared), _legend(prepared))
+    decades = ruler_decades(prepared.running)
+    figure, axes = new_page(heading, grid, _caption(prepared), _legend(prepared, decades))
     for row, (setting, label) in enumerate(labels.items()):
         networks = prepared.networks[prepared.networks["setting"] == setting]
         panel_title(axes[row, 0], label, text.dead_and_unknown(networks, name_activation=len(names) > 1))
@@ -58,6 +59,7 @@ def draw(prepared: Prepared, heading: Heading) -> Figure:
             panel_title(panel, f"{slope_name(name)}: summed")
             _sums(panel, prepared, setting, name)
     _axes(axes, prepared.depth)
+    _rulers(axes[:, 1:], decades)
     _direct_labels(axes, prepared)
     return figure
 
@@ -126,11 +128,11 @@ def _sums(axes: Axes, prepared: Prepared, setting: int, name: str) -> None:
 
 
 def _axes(axes: np.ndarray, depth: int) -> None:
-    """Order layers from the output on the left to the input; give all running sums one scale."""
-    for columns in (axes[:, :1], axes[:, 1:]):
-        low = min(panel.get_ylim()[0] for panel in columns.flat)
-        high = max(panel.get_ylim()[1] for panel in columns.flat)
-        for panel in columns.flat:
+    """Order layers from the output on the left to the input; give each column of panels one scale."""
+    for column in axes.T:
+        low = min(panel.get_ylim()[0] for panel in column)
+        high = max(panel.get_ylim()[1] for panel in column)
+        for panel in column:
             panel.set_ylim(low, high)
             plain_ticks(panel.yaxis)
     for panel in axes.flat:
@@ -140,8 +142,29 @@ def _axes(axes: np.ndarray, depth: int) -> None:
     for row in axes:
         row[0].set_ylabel("log₁₀ factor per layer")
         row[1].set_ylabel("summed (decades)")
-        for panel in row[2:]:
-            panel.tick_params(labelleft=False)
+
+
+def ruler_decades(running: pd.DataFrame) -> float:
+    """Decades that a bar in each activation's panels spans: RULER of the least range of running sums, rounded down.
+
+    1, 2 or 5 times a power of ten; 0 where fewer than two activations have sums to compare.
+    """
+    sums = running.set_index("activation")[["activation_part", "weights_part", "total"]].agg(["min", "max"], axis=1)
+    ends = sums.groupby("activation", observed=True).agg({"min": "min", "max": "max"})
+    ranges = ends["max"].clip(lower=0) - ends["min"].clip(upper=0)
+    if len(ranges) < 2 or not ranges.min() > 0:
+        return 0.0
+    power = 10.0 ** np.floor(np.log10(RULER * ranges.min()))
+    return float(max(step * power for step in (1, 2, 5) if step * power <= RULER * ranges.min()))
+
+
+def _rulers(sums: np.ndarray, decades: float) -> None:
+    """Draw a bar of the same number of decades into all running sums, whose scales differ between activations."""
+    for panel in sums.flat if decades else ():
+        low, high = panel.get_ylim()
+        foot = low + 0.04 * (high - low)
+        across = panel.get_yaxis_transform()  # x as a share of the panel
+        panel.plot([0.08] * 2, [foot, foot + decades], color=INK, linewidth=3.5, transform=across, label="ruler")
 
 
 def _direct_labels(axes: np.ndarray, prepared: Prepared) -> None:
@@ -178,8 +201,8 @@ def _final_numbers(axes: Axes, parts: Array, slope: str, colour: str) -> None:
         )
 
 
-def _legend(prepared: Prepared) -> list:
-    """Entries of the activations' φ′, the weights and the total; on the next line, of the bounds."""
+def _legend(prepared: Prepared, decades: float) -> list:
+    """Entries of the activations' φ′, the weights and the total; on the next lines, of the bounds and of the ruler."""
     lines = [line for line, _ in activation_entries(prepared.activations, linewidth=2)]
     slopes = [(line, slope_name(name)) for line, name in zip(lines, prepared.activations, strict=True)]
     hollow = Line2D([], [], color=GREY, linewidth=1.2, marker="o", markerfacecolor="white")
@@ -191,7 +214,13 @@ def _legend(prepared: Prepared) -> list:
     known = {name: bound for name, bound in prepared.bounds.items() if np.isfinite(bound)}
     bounds = ", ".join(f"{bound_words(bound)} for {slope_name(name)}" for name, bound in known.items())
     dots = Line2D([], [], color=INK, linewidth=1.1, linestyle=DOTS)
-    return [slopes + others, [(dots, f"the largest slope there is: {bounds}")] if known else []]
+    bar = Line2D([], [], color=INK, linestyle="none", marker="|", markersize=11, markeredgewidth=3.5)
+    ruler = f"{decades:g} decades, in each panel of sums: their scales differ between activations"
+    return [
+        slopes + others,
+        [(dots, f"the largest slope there is: {bounds}")] if known else [],
+        [(bar, ruler)] if decades else [],
+    ]
 
 
 def _caption(prepared: Prepared) -> str:

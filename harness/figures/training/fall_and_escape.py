@@ -13,7 +13,6 @@ from harness.figures.kit.style import INK, looks, shades
 from harness.figures.kit.text import clean
 from harness.figures.training.panels import Chosen, choose, how_tuned
 from harness.networks.spec import activation_labelled
-from harness.results.training.tuning import of_tuned
 
 HEADING = Heading("Whether the top hidden layer falls to 0, and escapes")
 TRAINING = True
@@ -41,19 +40,31 @@ def prepare(layers: pd.DataFrame, steps: pd.DataFrame) -> Prepared:
     activation = str(_saturates_at_0(steps))
     chosen = choose(steps[(steps["activation"].astype(str) == activation) & (steps["depth"] > 1)], deepest=False)
     depths = sorted(int(depth) for depth in chosen.runs["depth"].unique())[-MOST_DEPTHS:]
-    own = of_tuned(layers, chosen.runs)
-    own = own[own["reached"].isna() & (own["layer"] < own["depth"]) & own["depth"].isin(depths)]
-    by = ["optimiser", "depth", "layer", "step"]
-    rows = own.astype({"optimiser": str}).groupby(by, sort=False)["mean_outputs"].median()
+    own = chosen.rows(layers)
+    own = own[(own["kind"] == chosen.kinds[0].label) & (own["layer"] < own["depth"]) & own["depth"].isin(depths)]
+    rows = own.groupby(["optimiser", "depth", "layer", "step"], sort=False)["mean_outputs"].median()
     return Prepared(rows.reset_index(), chosen, activation, depths)
+
+
+def finding(prepared: Prepared) -> str:
+    """`Mean output of the top hidden layer, least and at the end: 0.06, then 0.42 (3 hidden layers); …`, of the first
+    optimiser."""
+    rows = prepared.rows[prepared.rows["optimiser"] == prepared.chosen.optimisers[0]]
+    parts: list[str] = []
+    for depth in prepared.depths:
+        top = rows[(rows["depth"] == depth) & (rows["layer"] == depth - 1)].sort_values("step")["mean_outputs"].dropna()
+        if len(top):
+            hidden = "" if parts else f" hidden layer{'s' if depth > 2 else ''}"
+            parts.append(f"{top.min():.2g}, then {top.iloc[-1]:.2g} ({depth - 1}{hidden})")
+    return f"Mean output of the top hidden layer, least and at the end: {'; '.join(parts)}" if parts else ""
 
 
 def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
     """A column for each depth, a line for each hidden layer, from pale next to the input to dark at the top."""
     chosen, colour = prepared.chosen, looks([prepared.activation])[prepared.activation].colour
     legend = [(Line2D([], [], color=shades(INK, 3)[0]), "layer 1"), (Line2D([], [], color=INK), "top hidden layer")]
-    notes = caption(f"{clean(prepared.activation)}; medians", how_tuned(chosen), chosen.notes)
-    grid = Grid(chosen.rows, len(prepared.depths), height=2.4)
+    notes = caption(f"{clean(chosen.kinds[0].label)}; medians", how_tuned(chosen), chosen.notes)
+    grid = Grid(len(chosen.optimisers), len(prepared.depths), height=2.4)
     figure, axes = new_page(heading, grid, notes, [legend])
     for row, optimiser in enumerate(chosen.optimisers):
         for column, depth in enumerate(prepared.depths):
@@ -62,7 +73,7 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
             hidden = f"{depth - 1} hidden layer{'s' if depth > 2 else ''}"
             panel_title(axes[row, column], hidden, remark=clean(optimiser))
     axes[0, 0].set_ylim(0, 1.05 * prepared.rows["mean_outputs"].max())  # of all panels
-    label_edges(axes, chosen.rows * len(prepared.depths), "step", "mean output")
+    label_edges(axes, axes.size, "step", "mean output")
     return figure
 
 

@@ -29,6 +29,10 @@ def report(results: Folder, open_page: Open = False, out: Out = None) -> None:
     """Write the page, print its path, and open it if asked to."""
     if out is not None and not out.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {out.absolute().parent}; make it", param_hint="--out")
+    if out is not None and out.is_dir():
+        raise typer.BadParameter(
+            f"{out} is a folder; give the name of a file, such as {out / 'report.html'}", param_hint="--out"
+        )
     path = _write(results, out)
     say(path)
     if open_page:

@@ -19,7 +19,7 @@ LEAST = COLUMNS.least  # rows: a column of fewer has no gradient
 
 def standardise(base: Array, std: float) -> tuple[Array, Array]:
     """std · v_hat and std/s of base draws (…, fan_in, fan_out); std/s is (…, 1, fan_out), 0 where s is 0."""
-    v_hat, inverse, _ = normalisations.forward(COLUMNS, base, np.zeros((1, 1)))
+    v_hat, inverse, _ = normalisations.forward(COLUMNS, base, np.zeros((1, 1), base.dtype))
     return std * v_hat, std * inverse
 
 

@@ -5,12 +5,9 @@ of z is within a tolerance of 1. Without biases once is enough. Layers above see
 Source: Mishkin & Matas 2016, algorithm 1, which starts from orthonormal matrices.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from harness.base.arrays import Array
-from harness.networks.activations import Activation
 
 MOST = 10  # divisions of a layer, as in the authors' code; more than one is needed with biases alone
 
@@ -32,20 +29,3 @@ def unit_variance_gain(
         gain = gain / np.sqrt(np.where(off, variance, 1))
         divisions += off
     return gain, divisions
-
-
-def scaled_weights(
-    weights: Sequence[Array], biases: Sequence[Array], x: Array, activation: Activation, within: float
-) -> list[Array]:
-    """The weights of a plain network after LSUV on the batch x, (batch, fan_in); in float64.
-
-    `activation` is that of the hidden layers.
-    """
-    scaled, r = [], x
-    for W, b in zip(weights, biases, strict=True):
-        product = r @ W
-        (spread, shared), (_, of_bias) = np.cov(product.ravel(), np.broadcast_to(b, product.shape).ravel(), bias=True)
-        gain, _ = unit_variance_gain(np.ones(()), spread, shared, of_bias, within)
-        scaled.append(gain * W)
-        r = activation.value(gain * product + b)
-    return scaled

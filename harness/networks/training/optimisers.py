@@ -1,46 +1,49 @@
-"""Optimisers: each a pair of functions, `start` and `update`, that turn gradients into the direction of a step.
+"""Optimisers: each a function from gradients to the direction of a step, with the arrays that it keeps between steps.
 
 An entry in OPTIMISERS is a function that returns the Optimiser; a config may give its arguments. The training loop
-subtracts learning_rate · direction from the weights. Gradients and moments carry their exponents (`Scaled`), so a
-direction is right for gradients of 10^-300 as well.
+subtracts learning_rate · direction from the parameters. Gradients and directions carry an exponent for each run
+(`Scaled`), so that directions are right for gradients of 10^-300 as well.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from harness.base.scaled import NOTHING, Scaled
-
-State = tuple[Scaled, ...]
+from harness.base.arrays import Array
+from harness.base.scaled import Scaled
 
 
 @dataclass(frozen=True)
 class Optimiser:
-    """`start` makes the state of a parameter from an array of its shape; `update` takes one step.
+    """`update(moments, gradient, step)` returns the direction of a step; steps are counted from 1.
 
-    `update(state, gradient, step)` returns the new state and the direction; steps are counted from 1.
+    Every array is (runs, 1, rows, fan_out). `update` changes the moments in place and may overwrite the gradient. The
+    moments have the unit of the gradient's mantissa, 2^exponent, to the power that is given for each. `epsilon`
+    is the size of gradients below which a step shrinks with them, where it does not otherwise; 0 for none.
     """
 
     name: str
-    start: Callable[[Scaled], State]
-    update: Callable[[State, Scaled, int], tuple[State, Scaled]]
+    moments: tuple[int, ...]  # arrays kept between steps, 0 at the start: which power of the gradient each one holds
+    update: Callable[[Sequence[Array], Scaled, int], Scaled]
     summary: str
+    epsilon: float = 0.0
 
 
 def sgd() -> Optimiser:
-    return Optimiser("sgd", lambda like: (), lambda state, gradient, step: (state, gradient), "the gradient itself")
+    return Optimiser("sgd", (), lambda moments, gradient, step: gradient, "the gradient itself")
 
 
 def momentum(momentum: float = 0.9) -> Optimiser:
     _require_share("momentum", momentum)
 
-    def update(state: State, gradient: Scaled, step: int) -> tuple[State, Scaled]:
-        (velocity,) = state
-        velocity = (velocity * momentum + gradient).normalised()
-        return (velocity,), velocity
+    def update(moments: Sequence[Array], gradient: Scaled, step: int) -> Scaled:
+        (velocity,) = moments
+        velocity *= momentum
+        velocity += gradient.mantissa
+        return Scaled(velocity, gradient.exponent)
 
-    return Optimiser("momentum", lambda like: (zeros_like(like),), update, "v = momentum·v + gradient; Polyak 1964")
+    return Optimiser("momentum", (1,), update, "v = momentum·v + gradient; Polyak 1964")
 
 
 def adam(beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> Optimiser:
@@ -49,19 +52,23 @@ def adam(beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> Opt
     if not epsilon > 0:
         raise ValueError(f"epsilon must be above 0, not {epsilon:g}")
 
-    def update(state: State, gradient: Scaled, step: int) -> tuple[State, Scaled]:
-        m, v = state
-        m = (m * beta1 + gradient * (1 - beta1)).normalised()
-        v = (v * beta2 + gradient * gradient * (1 - beta2)).normalised()
-        mean, square = m * (1 / (1 - beta1**step)), v * (1 / (1 - beta2**step))  # without the bias of the zeros
-        return (m, v), quotient(mean, added(root(square), epsilon))
+    def update(moments: Sequence[Array], gradient: Scaled, step: int) -> Scaled:
+        m, v = moments  # the moments over (1 − beta): the gradient is not multiplied by that
+        g, unit = gradient.mantissa, gradient.exponent
+        m *= beta1
+        m += g
+        v *= beta2
+        v += np.square(g, out=g)
+        of_m, of_v = (1 - beta1) / (1 - beta1**step), (1 - beta2) / (1 - beta2**step)  # corrects the bias of the zeros
+        far = np.maximum(np.frexp(epsilon)[1] - unit, 0)  # exponent by which epsilon exceeds the unit
+        size = np.sqrt(v, out=g)
+        size *= _numbers(of_v**0.5 / of_m, -far, g.dtype)
+        least = np.sqrt(np.finfo(g.dtype).tiny)  # the square of anything smaller may read 0: it takes a smaller step
+        size += np.maximum(_numbers(epsilon / of_m, -unit - far, g.dtype), least)
+        return Scaled(np.divide(m, size, out=size), -far)
 
-    return Optimiser(
-        "adam",
-        lambda like: (zeros_like(like), zeros_like(like)),
-        update,
-        "m/(√v + epsilon), of bias-corrected moments; Kingma & Ba 2015",
-    )
+    summary = "m/(√v + epsilon), of bias-corrected moments; Kingma & Ba 2015"
+    return Optimiser("adam", (1, 2), update, summary, epsilon)
 
 
 OPTIMISERS = {make.__name__: make for make in (sgd, momentum, adam)}
@@ -72,33 +79,6 @@ def _require_share(name: str, value: float) -> None:
         raise ValueError(f"{name} must be 0 or more and below 1, not {value:g}")
 
 
-# Arithmetic of moments ----------------------------------------------------------------------------------------------
-
-
-def zeros_like(like: Scaled) -> Scaled:
-    """Exact zeros of a shape."""
-    return Scaled(np.zeros_like(like.mantissa), np.full_like(like.exponent, NOTHING))
-
-
-def root(squares: Scaled) -> Scaled:
-    """The square root of every entry."""
-    odd = squares.exponent & 1
-    return Scaled(
-        np.sqrt(squares.mantissa * (1 + odd)[..., None, None].astype(squares.mantissa.dtype)),
-        (squares.exponent - odd) // 2,
-    )
-
-
-def added(numbers: Scaled, constant: float) -> Scaled:
-    """A constant added to every entry."""
-    shape = (1,) * numbers.mantissa.ndim
-    one = Scaled(np.full(shape, 1, numbers.mantissa.dtype), np.zeros((1,) * numbers.exponent.ndim, dtype=np.int64))
-    fraction, exponent = np.frexp(constant)
-    return numbers + Scaled(one.mantissa * fraction, one.exponent + int(exponent))
-
-
-def quotient(above: Scaled, below: Scaled) -> Scaled:
-    """The ratio of every entry to its counterpart; 0 where `above` is 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(above.mantissa == 0, 0, above.mantissa / below.mantissa)
-    return Scaled(ratio, above.exponent - below.exponent).normalised()
+def _numbers(value: float, exponent: Array, dtype: np.dtype) -> Array:
+    """value · 2^exponent for each run, (runs, 1, 1, 1)."""
+    return np.ldexp(value, np.clip(exponent, -5000, 5000)).astype(dtype)[..., None, None]

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from harness.base.arrays import Array
-from harness.engine.lanes.records import OK, Records
+from harness.engine.lanes.records import Records
 from harness.engine.measures import MEASURES
 from harness.engine.training.at_start import Run
 from harness.engine.training.course import Snapshot
@@ -19,6 +19,7 @@ from harness.networks.coordinates import BY_NAME, ON_LAYERS
 from harness.results.columns import STEP_LAYERS, STEPS, Column
 from harness.results.tables import ARROW_TYPES, recorded
 
+DIVERGED = "diverged"  # how the status of a run that left the number format begins
 _OF_RECIPE = {"optimiser": pa.string(), "learning_rate": pa.float64(), "clip": pa.float64(), "batch": pa.int64()}
 
 
@@ -66,7 +67,7 @@ def step_tables(
 
 def _row(snapshot: Snapshot, place: int) -> Row:
     diverged = snapshot.diverged[place]
-    status = f"diverged at step {diverged}" if diverged else OK
+    status = f"{DIVERGED} at step {diverged}" if diverged else str(snapshot.status[place])
     known = np.nan if diverged else 1.0  # times a value
     networks = {name: float(values[place]) * known for name, values in snapshot.networks.items()}
     layers = {name: values[place] * known for name, values in snapshot.layers.items()}
@@ -81,7 +82,7 @@ def _as_drawn(row: Row, run: Run, start: Records) -> Row:
     networks = row.networks | {"log10_cost_probe": float(start.log10_cost[n, i])}
     with np.errstate(invalid="ignore"):
         networks["log10_gradient_gain"] = float(delta[0] - delta[-1]) if run.spec.depth > 1 else 0.0
-    return Row(row.step, row.reached, row.status, networks, layers)
+    return Row(row.step, row.reached, str(start.status[n, i]), networks, layers)
 
 
 def _index(runs: Sequence[Run], counts: Array) -> dict[str, pa.Array]:

@@ -15,6 +15,12 @@ def scheduled(frame: pd.DataFrame, step: int | None = None) -> pd.DataFrame:
     return rows[rows["step"] == (rows["step"].max() if step is None else step)]
 
 
+def with_ends(steps: pd.DataFrame, networks: pd.DataFrame) -> pd.DataFrame:
+    """`steps` with the columns `input_width` and `output_width`, which only `networks` has."""
+    ends = networks.set_index(networks["network"].astype(str))[["input_width", "output_width"]]
+    return steps.assign(**{name: steps["network"].astype(str).map(ends[name]) for name in ends})
+
+
 def tuned(steps: pd.DataFrame) -> pd.DataFrame:
     """The last row of each network and optimiser at the learning rate with the least validation cost.
 

@@ -23,8 +23,7 @@ SWEEP = "sweep"  # the column that tells two sweeps apart
 class Comparison:
     """Differences second − first, a row for each pair of settings and depth.
 
-    `table` has the columns of figures/kit/pairs.py, and attenuation, attenuation_low, attenuation_high (decades) and
-    dead_first, dead_second (shares of draws).
+    `table` has the columns of figures/kit/pairs.py, and attenuation, attenuation_low, attenuation_high (decades).
     """
 
     table: pd.DataFrame
@@ -44,23 +43,39 @@ class Comparison:
         at = f" at {largest['at']}" if largest["at"] else ""
         return (
             f"At depth {depth} {len(apart)} of {len(known)} slopes differ; most of all {largest['second']} − "
-            f"{largest['first']}{at}: {number(largest['median_difference'], '+.4f')} decades a layer, in "
-            f"{interval(largest['low'], largest['high'], '+.4f')}, {number(largest['attenuation'], '+.1f')} decades "
-            "in all."
+            f"{largest['first']}{at}: {_how_much(largest)}."
         )
+
+
+def _how_much(row: pd.Series) -> str:
+    """A difference in words; where it is infinite, which of the two is dead."""
+    if np.isinf(row["median_difference"]):
+        side = "second" if row["median_difference"] < 0 else "first"
+        by = row["between"]
+        name = BY_NAME[by].label(row[side]) if by in BY_NAME else row[side]
+        return f"{name} is dead in {row[f'dead_{side}']:.0%} of draws"
+    return (
+        f"{number(row['median_difference'], '+.4f')} decades a layer, in {interval(row['low'], row['high'], '+.4f')}, "
+        f"{number(row['attenuation'], '+.1f')} decades in all"
+    )
 
 
 def compare_settings(results: Results, by: str) -> Comparison:
     """Each value of a coordinate compared with the first one, other things equal.
 
-    Raises ResultsError for a name that is no coordinate, and where the sweep has one value of it.
+    Raises ResultsError for a name that is no coordinate, where the sweep has one value of it, and where no networks
+    have the rest in common. A width of inputs or outputs that is the width everywhere changes with it.
     """
     if by not in (*PANELS, "activation"):
         raise ResultsError(f"--by {by!r}: there is no such coordinate; {remedy(by, (*PANELS, 'activation'))}")
     networks = results.networks
     if networks[by].nunique() < 2:
         raise ResultsError(f"{results.path}: all networks have the same {by}; there is nothing to compare")
-    return _comparison(networks, by)
+    follow = [name for name in BY_NAME if BY_NAME[name].null_from == by and (networks[name] == networks[by]).all()]
+    found = _comparison(networks.drop(columns=follow), by)
+    if found.table.empty:
+        raise ResultsError(f"{results.path}: no two networks differ in {by} alone")
+    return found
 
 
 def compare_sweeps(first: Results, second: Results) -> Comparison:
@@ -108,10 +123,6 @@ def _comparison(networks: pd.DataFrame, by: str) -> Comparison:
     steps = table["depth"] - 1
     table["attenuation"] = table["median_difference"] * steps
     table["attenuation_low"], table["attenuation_high"] = table["low"] * steps, table["high"] * steps
-    shares = networks["dead_from_layer"].notna().groupby([networks[by].astype(str), networks["depth"]]).mean()
-    for side in ("first", "second"):
-        keys = pd.MultiIndex.from_arrays([table[side], table["depth"]])
-        table[f"dead_{side}"] = shares.reindex(keys).to_numpy()
     return Comparison(table)
 
 
@@ -136,11 +147,11 @@ def summary(comparison: Comparison) -> Table:
         for row in deep.head(MOST_ROWS).itertuples()
     ]
     measured = ("decades a layer", "interval", "attenuation", "dead: first, second")
-    columns = ("difference", "at", "pairs", *measured, "draws")
+    columns = ("difference", "at", "replicates", *measured, "draws")
     coverage = deep["coverage"].replace(0, np.nan).min()
     note = f"Medians at depth {deep['depth'].max()}"
     note += "" if np.isnan(coverage) else f"; exact intervals of the median, of {coverage:.1%} or more"
-    note += ". Dead: shares of all networks of that value and depth."
+    note += ". Dead: shares of the draws."
     if len(deep) > MOST_ROWS:
         note = f"First {MOST_ROWS} of {len(deep)} rows. " + note
     return Table("Differences in slope towards the input", columns, rows, note)

@@ -45,6 +45,7 @@ class Check:
 
     @property
     def line(self) -> str:
+        """The check in one line, as `harness check` prints it."""
         return f"{'holds' if self.good else 'FAILS'}  {self.part}: {self.what}: {self.found}"
 
 

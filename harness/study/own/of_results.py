@@ -6,6 +6,7 @@ from harness import config
 from harness.base.errors import ResultsError
 from harness.engine.own.parts import Own
 from harness.results import parts
+from harness.results.disk.part import is_part
 from harness.results.folder import CONFIG, NETWORKS
 from harness.results.reader import Reader
 from harness.study.own.finding import own_of_question
@@ -40,6 +41,6 @@ def own_of_results(path: Path, given: Own) -> Own:
 def _recorded(path: Path) -> dict[str, str]:
     """The digests of the parts that the blocks of a folder were computed with."""
     found: dict[str, str] = {}
-    for part in filter(parts.is_part, (path / NETWORKS).glob("[!.]*.parquet")):
+    for part in filter(is_part, (path / NETWORKS).glob("[!.]*.parquet")):
         found |= parts.block_own(part)
     return found

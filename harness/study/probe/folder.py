@@ -17,9 +17,10 @@ from harness.results.columns import LAYERS as LAYER_COLUMNS
 from harness.results.columns import NETWORKS as NETWORK_COLUMNS
 from harness.results.columns import Column
 from harness.results.diff import Mismatch, compare
+from harness.results.disk.lock import locked
 from harness.results.environment import made_with
 from harness.results.files import write_json, write_text
-from harness.results.folder import CONFIG, FINDINGS, LAYERS, MANIFEST, NETWORKS, is_probe, is_results_folder, locked
+from harness.results.folder import CONFIG, FINDINGS, LAYERS, MANIFEST, NETWORKS, is_probe, is_results_folder
 from harness.results.parts import commit, committed_parts, read_table, remove_leftovers
 from harness.study.probe.findings import Finding
 from harness.study.probe.report import OWN_NETWORKS, Report

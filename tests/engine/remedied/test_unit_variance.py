@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from nets import choice, differing, drawn, run, spec
+from nets import choice, differing, drawn, run, settings, spec
 
 import harness
 from harness.engine.measures import MEASURES
+from harness.engine.remedied.scaled_start import scaled_start
 from harness.networks.remedies.unit_variance import MOST, unit_variance_gain
 
 OPTIONS = {"batch": 6, "seed": 4}
@@ -15,7 +16,8 @@ OPTIONS = {"batch": 6, "seed": 4}
 
 def variances(one):
     """The variance of z over units and batch in every layer, from the weights that were scaled."""
-    weights, biases, r, _ = drawn(one, **OPTIONS)
+    _, biases, r, _ = drawn(one, **OPTIONS)
+    weights, _ = scaled_start(one, OPTIONS["seed"], 0, settings(**OPTIONS).data, np.dtype(float))
     found = []
     for W, b in zip(weights, biases, strict=True):
         z = r @ W + b

@@ -5,7 +5,7 @@ Guards against a missing bias correction, a wrong sign or rate, clipping by laye
 
 import numpy as np
 import pytest
-from make_torch_training_fixtures import BATCH, CASES, PATH, SEED, STEPS, by_torch, flattened, minibatches_of
+from make_torch_training_fixtures import BATCH, CASES, DATA, PATH, SEED, STEPS, by_torch, flattened, minibatches_of
 
 from harness.engine.training.at_start import Run, drawn
 from harness.engine.training.loop import Trained
@@ -20,7 +20,7 @@ TOLERANCE = 1e-12  # 20 steps of roundings of numbers near 1
 
 def trained(one, cost, recipe):
     runs = [Run(one, 0, recipe)]
-    training = Trained(runs, drawn(runs, SEED, np.dtype(float)), cost)
+    training = Trained(runs, drawn(runs, SEED, np.dtype(float), DATA), cost)
     steps = [training.step(x[None], y[None]) for x, y in minibatches_of(cost)]
     return flattened(training.stack), steps
 
@@ -34,8 +34,7 @@ def test_weights_after_20_steps(key):
 def test_the_record_is_whole():
     assert set(RECORDED) == set(CASES)
     assert {case[2].optimiser.name for case in CASES.values()} == set(OPTIMISERS)
-    skips = {name for name, make in RESIDUALS.items() if make().every == 1}  # branches of several layers do not train
-    for coordinate, table in (("normalisation", NORMALISATIONS), ("residual", skips)):
+    for coordinate, table in (("normalisation", NORMALISATIONS), ("residual", RESIDUALS)):
         assert {getattr(case[0], coordinate).name for case in CASES.values()} == set(table)
     clipped = [[step.clipped[0] for step in trained(*case)[1]] for case in CASES.values() if case[2].clip]
     assert any(all(steps) for steps in clipped) and any(0 < sum(steps) < STEPS for steps in clipped)

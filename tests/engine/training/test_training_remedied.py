@@ -48,7 +48,7 @@ def stack_of(one, seed=0):
 
 
 def in_numbers(found):
-    return [np.ldexp(g.mantissa, g.exponent[..., None, None]) for g in found.layers]
+    return [np.ldexp(g.mantissa, g.exponent[..., None, None]) for g in [*found.layers][::-1]]
 
 
 @pytest.mark.parametrize("one", SPECS, ids=label)

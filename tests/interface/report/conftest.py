@@ -1,6 +1,5 @@
 """A real browser, and small sweeps with their report pages. Without the browser these tests are skipped."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +8,10 @@ import pandas as pd
 import pytest
 from command import forked, good
 from playwright.sync_api import Browser, sync_playwright
-from report_pages import SWEEPS, Watched
+from report_pages import REQUIRED, SWEEPS, Watched
 
 import harness
 from harness.interface.report.page import write_report
-
-REQUIRED = os.environ.get("BROWSER") == "required"
 
 
 @pytest.fixture(scope="session")

@@ -1,16 +1,25 @@
 """The report page in a real browser: what it shows is what the tables hold, and it asks nothing of anyone."""
 
 import json
+import math
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import axe_playwright_python
+import numpy as np
 import pytest
 from command import environment
-from report_pages import SHOWN, SIZES, SWEEPS, decades_of, log10_of, wait
+from report_pages import SHOWN, SIZES, SUPERSCRIPTS, SWEEPS, decades_of, log10_of, wait
 
+import harness
+from harness.interface.report.encoding import QUANTUM
+from harness.interface.report.page import write_report
+from harness.interface.report.sections.charts import MEASURES
+from harness.study.results import Results
+
+DELTA = "log10_grad_preactivations"
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -90,6 +99,31 @@ def test_formats_end_at_the_layers_of_the_table(opened, tables):
             assert (shown.text(f"#w-formats tr:nth-child({place}) td") == "reads 0") is zero, (name, layer)
 
 
+# Decades at which a number loses digits, and at which it reads 0: half of the smallest subnormal number.
+ENDS = {
+    name: (math.log10(float(np.finfo(name).tiny)), math.log10(float(np.finfo(name).smallest_subnormal)) - math.log10(2))
+    for name in ("float16", "float32", "float64")
+}
+ENDS["bfloat16"] = (ENDS["float32"][0], ENDS["float32"][0] - math.log10(2**8))  # float32's exponents, 8 bits
+
+
+def test_the_bars_of_the_formats_end_where_the_formats_do(opened):
+    """Places are read off the axis of the chart."""
+    shown = opened("depth")
+    shown.choose(w_activation="sigmoid", w_init="xavier_normal", w_depth=600)
+    shown.page.check("input[name=w-y][value=linear]")
+    read = "all => all.map(e => [e.textContent, e.getBoundingClientRect().y + e.getBoundingClientRect().height / 2])"
+    labels = shown.page.locator("#w-chart .axis:nth-of-type(3) .tick text").evaluate_all(read)
+    ticks = {0.0 if text == "1" else float(text[2:].translate(SUPERSCRIPTS)): y for text, y in labels}
+    slope, at_one = np.polyfit(list(ticks), list(ticks.values()), 1)
+    bottom = "all => all.map(e => e.getBoundingClientRect().bottom)"
+    full = shown.page.locator("#w-chart rect[style*='--full']").evaluate_all(bottom)
+    part = shown.page.locator("#w-chart rect[style*='w-hatch']").evaluate_all(bottom)
+    for place, name in enumerate(("float16", "bfloat16", "float32", "float64")):
+        drawn = [(bottoms[place] - at_one) / slope for bottoms in (full, part)]
+        assert drawn == pytest.approx(ENDS[name], abs=2 / abs(slope)), name  # two pixels
+
+
 def test_a_dead_network_never_shows_a_finite_total(opened, tables):
     shown = opened("dead")
     networks = tables["dead"]["networks"]
@@ -115,14 +149,41 @@ def test_the_pointer_the_slider_and_the_table_agree(opened, tables):
     shown.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 100)
     layer = int(re.fullmatch(r"layer (\d+) of 600", shown.text("#l-layer"))[1])
     assert 1 < layer < 600
-    layers = tables["depth"]["layers"].query("depth == 600 and activation == 'relu' and init == 'he_normal'")
-    at = layers.set_index(["network", "layer"])["log10_grad_preactivations"].unstack()
-    cells = [cell.inner_text() for cell in shown.page.locator("#l-values tbody tr").first.locator("td").all()]
-    assert log10_of(cells[0]) == pytest.approx((at[layer] - at[600]).median(), abs=SHOWN)
-    assert log10_of(cells[3]) == pytest.approx(at[layer].median(), abs=SHOWN)
+    rows = shown.page.locator("#l-values tbody tr").evaluate_all(
+        "rows => rows.map(row => [...row.children].map(cell => cell.innerText.trim()))"
+    )
+    measured = tables["depth"]["layers"].query("depth == 600").astype({"network": str})
+    for (name, *cells), init in zip(rows[2:], ("he_normal", "xavier_normal"), strict=True):
+        assert name == f"sigmoid, {init}"
+        own = measured.query(f"activation == 'sigmoid' and init == '{init}'").set_index("network")
+        here, top = own[own["layer"] == layer], own[own["layer"] == 600]
+        low, median, high = np.quantile(here[DELTA] - top[DELTA], [0.25, 0.5, 0.75])
+        assert low < median - 2 * SHOWN < median + 2 * SHOWN < high
+        assert [decades_of(text) for text in cells[2].split(" to ")] == pytest.approx([low, high], abs=0.006)
+        assert decades_of(cells[1]) == pytest.approx(median, abs=0.006)
+        shares = ("log10_grad_weights", "log10_activation_factor", "log10_weight_factor")
+        medians = [median, *here[[DELTA, *shares]].median()]
+        assert [log10_of(cells[place]) for place in (0, 3, 4, 5, 6)] == pytest.approx(medians, abs=SHOWN)
     shown.page.focus("#l-at")
     shown.page.keyboard.press("End")
     assert shown.text("#l-layer") == "layer 1 of 600"
+
+
+CHAIN_AT_LAYER_7 = """(() => {
+  const [{ chains }] = data.settings.filter(({ key }) => key.includes('sigmoid') && key.includes(40));
+  const valuesOf = (chain) => Object.keys(OF_CHAIN).map((name) => [name, OF_CHAIN[name](chain, 7)]);
+  return chainOf(chains[0]).then((chain) => [chains[0].network, valuesOf(chain)]);
+})()"""
+
+
+def test_the_line_of_a_draw_has_the_measures_of_the_table(opened, tables):
+    shown = opened("depth")
+    key, values = shown.page.evaluate(CHAIN_AT_LAYER_7)
+    own = tables["depth"]["layers"].query(f"network == '{key}'").set_index("layer")
+    own = own.assign(log10_relative=own[DELTA] - own[DELTA][40])
+    assert {name for name, _ in values} == set(MEASURES) & set(own) - {"dead_fraction"}
+    for name, value in values:
+        assert value == pytest.approx(own[name][7], abs=2 * QUANTUM), name
 
 
 def test_the_chart_over_depth_shows_the_median_and_theory(opened, tables):
@@ -191,6 +252,22 @@ def test_hostile_texts_make_no_element(opened, written):
     assert shown.complaints == []
 
 
+def test_hostile_names_make_no_element(opened, pages, tmp_path, monkeypatch):
+    """Names, statuses and reasons of failures, as a stranger's folder may have them."""
+    evil = "<img src=x onerror=alert(1)>\"'</script>"
+    results = harness.load(pages / "results" / "depth")
+    texts = ("activation", "init", "status", "regime")
+    named = results.networks.assign(**{name: results.networks[name].astype(str) + evil for name in texts})
+    monkeypatch.setattr(Results, "networks", named)
+    monkeypatch.setattr(Results, "_plotted_networks", named)
+    monkeypatch.setattr(Results, "manifest", results.manifest | {"failed": [{"block": evil, "why": evil}]})
+    shown = opened(write_report(harness.load(results.path), tmp_path / "page.html"))
+    assert shown.page.locator("img").count() == 0
+    assert shown.complaints == []
+    for place in ("#claims table", "p.warn:visible", "#l-activations", "#l-values", "#d-values", "#w-axes", "#n-table"):
+        assert evil in shown.text(place), place
+
+
 def claim(text: str) -> dict:
     case = {"where": text, "grade": "fails", "estimate": 1, "low": 1, "high": 1, "at_least": 2, "at_most": "inf"}
     texts = dict.fromkeys(("name", "sentence", "statistic", "interval"), text)
@@ -203,3 +280,22 @@ def test_a_printed_page_holds_charts_and_no_controls(opened):
     shown.page.emulate_media(media="print")
     assert shown.page.locator("#l-chart svg").is_visible()
     assert not shown.page.locator("#w-next").is_visible()
+
+
+COLOURS = """(() => {
+  const { backgroundColor, color, fontSize } = getComputedStyle(document.body);
+  return [backgroundColor, color, fontSize];
+})()"""
+LIGHT, DARK = ["rgb(255, 255, 255)", "rgb(22, 24, 29)", "16px"], ["rgb(16, 19, 24)", "rgb(236, 239, 244)", "16px"]
+
+
+@pytest.mark.parametrize(("scheme", "choice", "seen"), [
+    ("light", "", LIGHT), ("dark", "", DARK), ("light", "dark", DARK), ("dark", "light", LIGHT),
+])  # fmt: skip
+def test_the_reader_chooses_the_scheme_over_the_system_and_paper_is_white(opened, scheme, choice, seen):
+    page = opened("single", color_scheme=scheme).page
+    page.select_option("#theme", choice)
+    assert page.evaluate(COLOURS) == seen
+    page.select_option("#size", "large")
+    page.emulate_media(media="print")
+    assert page.evaluate(COLOURS) == ["rgb(255, 255, 255)", "rgb(0, 0, 0)", "12px"]

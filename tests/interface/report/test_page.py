@@ -189,10 +189,13 @@ def test_how_much_a_sweep_prints(tmp_path):
     assert "judged" in loud.stderr and "block" not in loud.stdout and "tables:" in loud.stdout
     assert quiet.stderr == "" and "output → input" in quiet.stdout and "tables:" not in quiet.stdout
     assert (tmp_path / "results/one/report.html").exists()
+    glance = quiet.stdout[: quiet.stdout.index("blank: exactly 0.")]
+    assert "output → input" in glance and forked("show", "results/one", cwd=tmp_path).stdout.startswith(glance)
     both = forked(*run, "-q", "-v", cwd=tmp_path)
     assert both.returncode == 2 and "not with --verbose" in both.stderr
 
 
-def test_a_folder_for_the_page_that_is_not_there_is_refused(pages):
-    done = forked("report", "results/depth", "--out", "no/page.html", cwd=pages)
-    assert done.returncode == 2 and "there is no folder" in done.stderr
+@pytest.mark.parametrize(("out", "said"), [("no/page.html", "there is no folder"), ("results", "is a folder; give")])
+def test_a_place_where_no_page_can_be_is_refused(pages, out, said):
+    done = forked("report", "results/depth", "--out", out, cwd=pages)
+    assert done.returncode == 2 and said in " ".join(done.stderr.replace("│", " ").split())

@@ -76,7 +76,22 @@ def test_keys_move_both_sliders(opened):
     assert after != before and all(cells[5:] == ["+0", "+0", "+0"] for cells in after.values())
     shown.page.focus("#t-layer-at")
     shown.page.keyboard.press("Home")
-    assert shown.text("#t-layer") == "layer 3 of 3"
+    shown.page.focus("#t-at")
+    shown.page.keyboard.press("End")
+    assert (shown.text("#t-step"), shown.text("#t-layer")) == ("step 9", "layer 3 of 3")
+
+
+def test_a_figure_without_activations_says_so_and_shows_no_old_values(opened):
+    shown = opened("trained")
+    for place in ("layers", "training"):
+        boxes = shown.page.locator(f"#{place} .chips input[type=checkbox]")
+        for box in boxes.all():
+            box.uncheck()
+        said = shown.page.locator(f"#{place} figure").all_inner_texts()
+        assert said and all(text.startswith("Nothing of this choice is on this page.") for text in said)
+        boxes.first.check()
+        assert shown.page.locator(f"#{place} figure table:visible tbody tr").count() >= 1
+    assert shown.complaints == []
 
 
 def diverged(steps: pd.DataFrame) -> pd.DataFrame:

@@ -23,8 +23,9 @@ function element(tag, attributes = {}, ...children) {
 }
 
 async function unpacked(name) {
-  const text = $(`#${name}`).textContent;
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const text = atob($(`#${name}`).textContent);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i); // Uint8Array.from takes four times as long
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'))).arrayBuffer();
 }
 

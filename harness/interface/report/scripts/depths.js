@@ -16,6 +16,7 @@ function drawDepths() {
   const host = $('#d-chart');
   if (all.length < 2) return;
   const series = seriesOf(data.values.activation.slice(0, MOST_LINES), depthView.state, { everyDepth: true });
+  if (!somethingIn(host, series)) return;
   const frame = newFrame(host, {
     height: usualHeight(host),
     right: nameRoom(host, series),

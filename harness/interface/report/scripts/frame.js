@@ -18,6 +18,15 @@ function newFrame(host, { height, right = 0, left = 5, bottom = 3, top = 0.8, la
   return { svg, width, height, unit, x, y: [height - bottom * unit, top * unit] };
 }
 
+/** Whether there are series to draw. Without any the figure has a sentence in place of its chart, and nothing else. */
+function somethingIn(host, series) {
+  host.closest('figure').classList.toggle('empty', !series.length);
+  if (series.length) return true;
+  const none = 'Nothing of this choice is on this page. Choose an activation, or another value.';
+  host.replaceChildren(element('p', {}, none));
+  return false;
+}
+
 const usualHeight = (host) => Math.min(24 * rem(), Math.max(17 * rem(), host.clientWidth * 0.5));
 
 function drawAxes(frame, x, y, { xTicks, xFormat, xLabel, yTicks, yFormat, yLabel }) {

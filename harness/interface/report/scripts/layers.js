@@ -28,12 +28,7 @@ async function drawLayers() {
   const series = seriesOf([...layerView.activations], layerView.state);
   $('#l-measure').disabled = ledger;
   $$('input[name=l-draws]').forEach((radio) => (radio.disabled = ledger));
-  if (!series.length) {
-    host.replaceChildren(
-      element('p', {}, 'No such networks are on this page. Choose an activation, or another value.'),
-    );
-    return;
-  }
+  if (!somethingIn(host, series)) return;
   for (const one of series) {
     one.setting = one.settings[0];
     const { chains } = one.setting;

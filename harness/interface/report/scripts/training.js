@@ -45,11 +45,8 @@ function drawTraining() {
   const { steps, layers } = trainView.content;
   const { names, find, state } = trainView;
   const series = seriesOf([...trainView.activations], state, { names, find });
-  if (!series.length) {
-    const none = 'No such runs are on this page. Choose an activation, or another value.';
-    for (const host of ['#t-chart', '#t-profile', '#t-ledger']) $(host).replaceChildren(element('p', {}, none));
-    return;
-  }
+  const hosts = ['#t-chart', '#t-profile', '#t-ledger'].map((host) => $(host));
+  if (!hosts.map((host) => somethingIn(host, series)).every(Boolean)) return;
   const down = [...layers[state.depth]].reverse();
   trainView.layer = Math.min(trainView.layer ?? down.length - 1, down.length - 1);
   const go = courseSlider(series, steps, (step) => drawTrainedLayers(series, down, step));

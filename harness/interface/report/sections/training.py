@@ -15,6 +15,7 @@ from harness.interface.report.encoding import Plain, packed_json, plain
 from harness.interface.report.settings import Settings, in_order
 from harness.networks.training.recipe import RECIPE
 from harness.results.folder import STEP_LAYERS, STEPS
+from harness.results.training.tables import DIVERGED
 from harness.results.training.tuning import OTHERS, tuned
 from harness.study.results import Results
 
@@ -112,7 +113,7 @@ def _step_layers(results: Results, courses: _Courses, steps: Array, layers: Mapp
     rows = rows.merge(courses.runs[["run", "course"]], on="run")
     kept = pd.MultiIndex.from_tuples([(depth, layer) for depth, own in layers.items() for layer in own.tolist()])
     rows = rows[pd.MultiIndex.from_frame(rows[["depth", "layer"]]).isin(kept)]
-    start = rows[rows["step"] == 0].set_index(["run", "layer"])[_NORM]
+    start = rows[rows["step"] == 0].set_index(["run", "layer"])[_NORM].replace(-np.inf, np.nan)  # 0 has no growth
     square = 10 ** (2 * start.reindex(pd.MultiIndex.from_frame(rows[["run", "layer"]])).to_numpy())
     return rows.assign(**{FLOW: rows["norm_flow"] / square, SIZE: rows["norm_step"] / square})
 
@@ -124,7 +125,7 @@ def _contents(
     over = {name: _by_course(quartiles(rows, ["course", "step"], name), list(SHARES)) for name in OVER_STEPS}
     inside = {name: _by_course(quartiles(at, ["course", "step", "layer"], name), ["median"]) for name in
               (*AT_LAYERS, FLOW, SIZE)}  # fmt: skip
-    diverged = (rows["status"].astype(str) != "ok").groupby([rows["course"], rows["step"]]).sum()
+    diverged = rows["status"].astype(str).str.startswith(DIVERGED).groupby([rows["course"], rows["step"]]).sum()
     keys = settings.frame[list(settings.axes)].astype(object).to_numpy()
     contents = []
     for course, own in courses.frame.iterrows():

@@ -123,6 +123,21 @@ def widths(what: str, most: int) -> Type:
     return Annotated[tuple[int, ...], BeforeValidator(check), Schema(lambda _: schema)]
 
 
+def distinct(entry: Type, what: str, example: str) -> Type:
+    """The type of a list in which no entry comes twice. `what` names it in messages, `example` shows one."""
+
+    def check(value: object) -> list | tuple:
+        if not isinstance(value, list | tuple):
+            raise complaint(f"{shown(value)} is not {what}; write {example}")
+        for i, one in enumerate(value):
+            if one in value[:i]:
+                raise complaint(f"{shown(one)} comes twice; remove one")
+        return value
+
+    listed: Type = tuple.__class_getitem__((entry, ...))
+    return Annotated[listed, BeforeValidator(check)]
+
+
 def one_number_of(what: str, allowed: tuple[float, ...]) -> Type:
     """The type of one of a few numbers, converted to the form in `allowed`: 1.0 becomes 1."""
 
