@@ -21,7 +21,7 @@ from harness.networks.spec import NetworkSpec, activation_of
 from harness.networks.training.recipe import Recipe, optimiser_of
 
 TOGETHER_BYTES = 2**24  # of the weights, moments and layers of the runs that are trained together
-MOST_TOGETHER = 32  # runs; numpy's calls are then a small part of a step
+MOST_TOGETHER = 64  # runs; numpy's calls are then a small part of a step
 
 
 @dataclass(frozen=True)
