@@ -15,7 +15,7 @@ from harness.engine.remedied.scaled_start import scaled_start
 from harness.networks.activations import ACTIVATIONS, Activation
 from harness.networks.data import DataSpec
 from harness.networks.draws import draw_parameters
-from harness.networks.inits import base_variance
+from harness.networks.families import base_variance
 from harness.networks.remedies.standardised import standardise
 from harness.networks.spec import NetworkSpec, activation_of
 from harness.networks.training.recipe import Recipe, optimiser_of
