@@ -87,6 +87,17 @@ def test_a_walk_says_what_was_measured(opened, tables, activation, init, depth):
     assert decades_of(shown.text("#w-ledger .total td.n")) == pytest.approx(total, abs=0.006)
 
 
+def test_where_few_chains_fit_the_walk_begins_with_one_that_is_there(opened, pages, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "harness.interface.report.sections.walk.MOST_ROWS", 12
+    )  # chains of 40 and 600 layers do not fit
+    shown = opened(write_report(harness.load(pages / "results" / "depth"), tmp_path / "page.html"))
+    shown.page.click("#w-next")
+    assert shown.text("#w-where") in ("(1) at layer 4", "(1) at layer 1")
+    shown.choose(w_depth=600)
+    assert "not on this page" in shown.text("#w-note")
+
+
 def test_formats_end_at_the_layers_of_the_table(opened, tables):
     shown = opened("depth")
     shown.choose(w_activation="sigmoid", w_init="xavier_normal", w_depth=600)
