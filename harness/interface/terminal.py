@@ -49,11 +49,17 @@ def _print(text: str, err: bool = False) -> None:
 
 def print_plan(prepared: "Prepared", resources: "Resources", estimate: "Estimate") -> None:
     """Print what a sweep would compute, and the time and memory that it would take."""
-    plan = prepared.plan
+    plan, training = prepared.plan, prepared.plan.settings.training
+    runs = (
+        (("training runs", f"{plan.networks * len(training.recipes):,}, of {training.steps:,} steps"),)
+        if training
+        else ()
+    )
     for name, value in (
         ("results folder", prepared.folder),
         ("networks", f"{plan.networks:,}"),
         ("rows, one per layer", f"{plan.layers:,}"),
+        *runs,
         ("inputs", prepared.inputs),
         ("blocks", f"{len(plan.blocks):,}"),
         ("workers", f"those of {resources.dask}" if resources.dask else estimate.workers),
@@ -78,7 +84,8 @@ def print_conclusion(conclusion: "Conclusion", quiet: bool = False) -> None:
 def _print_all(conclusion: "Conclusion") -> None:
     print_results(conclusion.name, conclusion.tables, conclusion.verdicts)
     folder = conclusion.results.path
-    say(f"tables: {folder / 'layers'}, {folder / 'networks'}    config: {folder / 'config.yaml'}")
+    tables = ", ".join(str(folder / table) for table in sorted(conclusion.results.parts))
+    say(f"tables: {tables}    config: {folder / 'config.yaml'}")
     for path in conclusion.figures:
         if path.suffix == ".png":
             say(f"figure: {path}")
