@@ -16,7 +16,7 @@ SWEEPS = {
     "he_against_xavier": (
         "network.depth=30",
         "replicates=2",
-        "training.learning_rate=[0.001, 0.003, 0.01, 0.03]",
+        "training.learning_rate=[0.0003, 0.001, 0.003, 0.01, 0.03]",
         "training.steps=800",
         "training.record.times=2",
     )
