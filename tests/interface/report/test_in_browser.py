@@ -245,6 +245,9 @@ def test_a_page_of_some_layers_says_so_and_has_no_walk(opened):
     shown = opened("some_layers")
     assert "Recorded: 5 of 50 layers." in shown.text("#l-caption")
     assert not shown.page.locator("#walk").is_visible()
+    assert "Walk a gradient" not in shown.text("nav") and "Depth" in shown.text("nav")
+    single = opened("single")
+    assert "Walk a gradient" in single.text("nav") and "Depth" not in single.text("nav")
 
 
 def test_hostile_texts_make_no_element(opened, written):

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import html
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from harness.interface.report.encoding import QUANTUM, UNKNOWN, ZERO, packed_col
 from harness.interface.report.sections import charts, walk
 from harness.interface.report.sections.verdict_views import verdict_view
 from harness.interface.report.settings import Settings, depth_numbers, settings_of
-from harness.study.claims import HOLDS, JudgedCase, Verdict
+from harness.study.claims import BY_CONSTRUCTION, FAILS, HOLDS, REFUTED, UNDECIDED, JudgedCase, Verdict
 
 # Files of the packages as npm serves them: d3-* of D3 7, datatables.net 3.1.5, datatables.net-dt 3.1.2.
 VENDORED = {
@@ -187,6 +188,12 @@ def test_a_case_is_placed_on_its_bound():
 def test_a_bound_on_one_side_fills_its_half():
     strip = verdict_view(verdict(at_least=-np.inf)).strip
     assert (strip.band[0], [text for _, text in strip.bounds]) == (0.0, ["2"])
+
+
+def test_every_grade_has_a_sign():
+    grades = [HOLDS, BY_CONSTRUCTION, FAILS, REFUTED, UNDECIDED]
+    signs = [verdict_view(replace(verdict(), grade=grade)).sign for grade in grades]
+    assert signs == ["✓", "≡", "✗", "✗", "?"]
 
 
 def test_a_case_without_an_estimate_has_no_line():

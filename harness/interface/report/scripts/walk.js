@@ -4,7 +4,7 @@
 const walkView = { step: 0, playing: 0, state: null, walk: null, chain: null, sums: null, move: null };
 
 function setUpWalk() {
-  $('#walk').hidden = !data.walks.index.length;
+  if (!data.walks.index.length) leaveOut('walk');
   const activations = data.values.activation;
   const walkable = data.values.depth.filter((depth) => depth <= 64);
   walkView.state = axisSelects(
