@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -46,6 +47,8 @@ def plain(model: object) -> nn.Module:
         raise ConfigError("the model is DataParallel, which runs copies of it in threads; give model.module")
     if not isinstance(model, nn.Module):
         raise ConfigError(f"the model is {type(model).__name__}; give a torch.nn.Module")
+    if any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers())):
+        raise ConfigError("the model is on the device meta, where there are no numbers; give one with weights")
     return model
 
 
@@ -78,6 +81,7 @@ def _run(
     mode = Mode(tape)
     hooks = ModuleHooks(mode)
     leaves: list[Tensor] = []
+    _require_samples(inputs)
     given = _mapped(inputs, lambda tensor: _leaf(tensor, leaves))
     try:
         with eager(), torch.enable_grad(), mode:
@@ -142,14 +146,34 @@ def _autocast(model: nn.Module, dtype: str | None) -> contextlib.AbstractContext
 def _cost(output: Any, targets: Any, loss: Loss | None) -> Tensor:
     """The loss of an output: of the given function, or what the model itself returns."""
     if loss is not None:
-        cost = loss(output) if targets is None else loss(output, targets)
+        try:
+            cost = loss(output) if targets is None else loss(output, targets)
+        except (TypeError, AttributeError) as error:
+            if isinstance(output, Tensor):
+                raise
+            takes = "give a loss of your own that takes what it needs of it"
+            raise ConfigError(f"the model returns {type(output).__name__}; {takes}: {error}") from error
     else:
         own = getattr(output, "loss", None)
         cost = output if own is None else own
     if not isinstance(cost, Tensor) or cost.numel() != 1:
         what = f"a tensor of shape {tuple(cost.shape)}" if isinstance(cost, Tensor) else type(cost).__name__
+        if isinstance(cost, float):
+            raise ConfigError("the loss is float, which has no gradient; return the tensor, without float() or .item()")
         raise ConfigError(f"the loss is {what}; give a function that returns one number, such as F.cross_entropy")
     return cost.reshape(()) if cost.ndim else cost
+
+
+def _require_samples(inputs: Any) -> None:
+    """Raise ConfigError for a batch of no samples, and for arrays that are no tensors."""
+    values = (
+        inputs.values() if isinstance(inputs, Mapping) else inputs if isinstance(inputs, tuple | list) else [inputs]
+    )
+    for value in values:
+        if isinstance(value, np.ndarray):
+            raise ConfigError("the inputs are numpy arrays; give tensors, such as torch.from_numpy(inputs)")
+        if isinstance(value, Tensor) and not value.numel():
+            raise ConfigError(f"the inputs have shape {tuple(value.shape)}, which holds no sample")
 
 
 def _leaf(tensor: Tensor, leaves: list[Tensor]) -> Tensor:

@@ -190,7 +190,7 @@ class Watcher:
         if step.has_gradient:
             self.keep(recording)
         else:
-            self.notes.append(f"step {step.number} is not recorded: no backward pass followed its forward pass")
+            self.notes.append(f"step {step.number} is not recorded: no backward pass came to what was seen of it")
 
     def _stopped(self, error: Exception) -> None:
         """Report an error of the recorder, even where warnings are errors: the training goes on."""

@@ -66,7 +66,7 @@ def probe(
 
     require_torch("harness probe")
     refused = {kind for asked in fail_on or () for kind in kinds_matching(asked)}
-    from harness.interface.probe.users_code import batch_of, load_model, loss_of, run_file
+    from harness.interface.probe.users_code import batch_of, load_model, loss_of, pass_errors, run_file
 
     say(f"running the code of {model}")
     module = run_file(model)
@@ -74,7 +74,9 @@ def probe(
     inputs, targets = batch_of(input, built)
     from harness.study.probe.probe import probe as run
 
-    report = run(built, inputs, targets, loss_of(loss, module, targets), batches=batches, format=format, out=out)
+    cost = loss_of(loss, module, targets)
+    with pass_errors(model):
+        report = run(built, inputs, targets, cost, batches=batches, format=format, out=out)
     print_report(report)
     if out is not None:
         say(f"results: {out}")

@@ -80,7 +80,12 @@ class Report:
             lines.append(f"{one.severity} ({one.confidence}): {one.kind}\n  {one.sentence}")
             if one.remedy:
                 lines.append(f"  change: {one.remedy}")
-        return "\n".join([*lines, *self.notes]) or "nothing was recorded"
+        empty = (
+            "nothing was recorded"
+            if self.layers.empty
+            else "no finding: the gradient does not pass two weight operations"
+        )
+        return "\n".join([*lines, *self.notes]) or empty
 
     def _repr_html_(self) -> str:
         """The findings and the table, for a notebook."""

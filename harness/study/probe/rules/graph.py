@@ -20,7 +20,11 @@ def non_finite_forward(case: Case) -> Iterator[Finding]:
         what = "NaN" if isnan(row.result.largest) else "infinity"
         clean = row.argument is not None and row.argument.is_finite
         where = " from finite inputs" if clean else ""
-        before = "an operation before it" if not clean and row.argument is not None else "the operation itself"
+        before = (
+            "an operation before it, and the inputs"
+            if row.argument is not None and not clean
+            else "the operation itself"
+        )
         yield Finding(
             "non-finite forward",
             "fault",
@@ -174,7 +178,7 @@ def opaque(case: Case) -> Iterator[Finding]:
     """Operations whose inside the probe cannot see."""
     names = sorted(set(case.recording.opaque))
     if names:
-        sentence = f"Not seen is the inside of {_from_to(names)}: one row stands for the whole call."
+        sentence = f"Not seen is the inside of {_from_to(names)}: at most one row stands for a whole call."
         yield Finding("opaque", "note", sentence, "none", names[0])
 
 
