@@ -21,7 +21,7 @@ SWEEPS = {
     "saturation_ceiling": (
         "replicates=12",
         "network.activation=[relu, {name: clipped_relu, ceiling: [1, 3]}]",
-        "training.learning_rate=[0.05, 0.1, 0.2, 0.4]",
+        "training.learning_rate=[0.07, 0.1, 0.14, 0.2, 0.28, 0.4, 0.56]",
         "training.record.times=2",
     ),
 }
