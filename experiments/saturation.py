@@ -7,7 +7,7 @@ at an end of the axis.
 import numpy as np
 
 from harness.results.training.tuning import grown_at_cost, known
-from harness.study.claims import Case, Claim, mean, near
+from harness.study.claims import Case, Claim, mean
 
 SENTENCE = "At equal cost an activation that saturates has grown larger weights, because it saturates."
 FIGURES = ("growth_at_cost", "norm_ledger", "layers_over_steps", "update_ratio")
@@ -21,7 +21,6 @@ SWEEPS = {
     "saturation_ceiling": (
         "replicates=12",
         "network.activation=[relu, {name: clipped_relu, ceiling: [1, 3]}]",
-        "training.learning_rate=[0.05, 0.1, 0.2, 0.4]",
         "training.record.times=2",
     ),
 }
@@ -64,11 +63,11 @@ CLAIMS = (
         sweep="saturation_ceiling",
     ),
     Claim(
-        "a_higher_ceiling_does_not",
-        "With a ceiling of 3 it has grown no larger weights that would be worth a word.",
-        "log10 of ‖W‖²/‖W₀‖² at equal cost, clipped_relu(ceiling=3) − relu, paired",
+        "a_higher_ceiling_grows_less",
+        "With a ceiling of 3 it has grown less than with one of 1.",
+        "log10 of ‖W‖²/‖W₀‖² at equal cost, ceiling 1 − ceiling 3, paired",
         mean,
-        more("clipped_relu(ceiling=3)", "relu", **near(0, 0.05)),
+        more("clipped_relu", "clipped_relu(ceiling=3)", at_least=0),
         sweep="saturation_ceiling",
     ),
     Claim(

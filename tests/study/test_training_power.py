@@ -114,7 +114,7 @@ PLANTED = {
     },
     "saturation_ceiling": {
         "ceiling_grows_weights": swapped("relu", "clipped_relu"),
-        "a_higher_ceiling_does_not": swapped("clipped_relu(ceiling=3)", "clipped_relu"),
+        "a_higher_ceiling_grows_less": swapped("clipped_relu(ceiling=3)", "clipped_relu"),
     },
     "he_against_xavier": {"he_learns": accuracy(0.1), "he_is_ahead": accuracy(0.5), "xavier_stalls": accuracy(0.5)},
     "remedies_trained": {
