@@ -2,8 +2,11 @@
 
 For the updates u of any optimiser ‖W_T‖² = ‖W_0‖² + Σ 2⟨W, u⟩ + Σ ‖u‖². Under SGD the first sum is the same for the
 weights and biases into a layer of homogeneous units as for the weights out of it, at every learning rate: the
-difference of their squared norms changes by that of the steps' sizes alone.
+difference of their squared norms changes by that of the steps' sizes alone. The same holds for the weights and the bias
+into each unit and the weights out of it.
 """
+
+import numpy as np
 
 from harness.results.training.tuning import scheduled
 from harness.study.claims import Case, Claim, every
@@ -13,40 +16,77 @@ SENTENCE = (
     "sizes of the steps make of it, at every learning rate and with clipping."
 )
 FIGURES = ("norm_ledger", "update_ratio", "layers_over_steps")
-SWEEPS = {"conservation": ("replicates=3", "training.steps=60", "training.learning_rate=0.03", "network.depth=4")}
+SWEEPS = {"conservation": ("replicates=2", "training.steps=60", "network.depth=4")}
 
 HOMOGENEOUS = ("relu", "linear", "leaky_relu")
 # A few hundred steps round sums of squares near 1 to some 1e-14; a gradient 10^-4 too large in one layer makes 5e-6.
 ROUNDING = {"float64": 1e-12, "float32": 1e-4}
 SEEN = 1e-6
+STEP = 10  # in which units are looked at one by one; any other would do
 
 
 def runs_of(results, homogeneous, optimisers):
-    """The largest residual of each run, grouped by activation and optimiser."""
-    layers = scheduled(results.step_layers)
+    """(name, the last rows of layers with one above, the note on runs left out) of each activation and optimiser."""
+    layers = scheduled(results.step_layers).astype({"activation": str, "optimiser": str, "run": str})
     layers = layers[layers["layer"] < layers["depth"]]
-    residual = layers.assign(size=layers["balance_residual"].astype(float).abs())
-    by = ["activation", "optimiser", "run"]
-    largest = residual.astype(dict.fromkeys(by, str)).groupby(by, sort=False)["size"].max().dropna()  # not diverged
-    for (activation, optimiser), values in largest.groupby(level=by[:2], sort=False):
+    for (activation, optimiser), rows in layers.groupby(["activation", "optimiser"], sort=False):
         if (activation.split("(")[0] in HOMOGENEOUS) == homogeneous and optimiser in optimisers:
-            yield f"{activation}, {optimiser}", values.to_numpy()
+            known = rows[rows["balance_residual"].notna()]
+            lost = rows["run"].nunique() - known["run"].nunique()
+            yield f"{activation}, {optimiser}", known, diverged(lost)
+
+
+def diverged(runs):
+    return f"without {runs} runs that diverged" if runs else ""
+
+
+def largest(rows):
+    """The largest residual of each run."""
+    return rows["balance_residual"].astype(float).abs().groupby(rows["run"], sort=False).max().to_numpy()
 
 
 def conserved(results):
     bound = ROUNDING[results.sweep.dtype]
-    for where, values in runs_of(results, True, ("sgd",)):
-        yield Case(where, values, at_most=bound)
+    for where, rows, note in runs_of(results, True, ("sgd",)):
+        yield Case(where, largest(rows), at_most=bound, note=note)
+
+
+def conserved_by_unit(results):
+    bound = ROUNDING[results.sweep.dtype]
+    for where, rows, note in runs_of(results, True, ("sgd",)):
+        yield Case(where, [_largest_of_units(results, run) for run in rows["run"].unique()], at_most=bound, note=note)
+
+
+def _largest_of_units(results, run):
+    """The largest residual of a unit in one step, over the squared norm of its weights: both sides are of that unit."""
+    before, after = (results.build(run, step) for step in (STEP - 1, STEP))
+    worst = 0.0
+    for k in range(before.spec.depth - 1):
+        into = np.vstack([before.weights[k], before.biases[k]]), np.vstack([after.weights[k], after.biases[k]])
+        out = before.weights[k + 1].T, after.weights[k + 1].T
+        change, size = gained(*into) - gained(*out), moved(*into) - moved(*out)
+        worst = max(worst, float(np.max(np.abs(change - size) / np.square(before.weights[k]).sum(axis=0))))
+    return worst
+
+
+def gained(before, after):
+    """Δ‖·‖² of each column."""
+    return (np.square(after) - np.square(before)).sum(axis=0)
+
+
+def moved(before, after):
+    """‖u‖² of each column."""
+    return np.square(after - before).sum(axis=0)
 
 
 def not_by_other_optimisers(results):
-    for where, values in runs_of(results, True, ("momentum", "adam")):
-        yield Case(where, values, at_least=SEEN)
+    for where, rows, note in runs_of(results, True, ("momentum", "adam")):
+        yield Case(where, largest(rows), at_least=SEEN, note=note)
 
 
 def not_by_other_activations(results):
-    for where, values in runs_of(results, False, ("sgd",)):
-        yield Case(where, values, at_least=SEEN)
+    for where, rows, note in runs_of(results, False, ("sgd",)):
+        yield Case(where, largest(rows), at_least=SEEN, note=note)
 
 
 def ledger(results):
@@ -57,7 +97,8 @@ def ledger(results):
     change = squares - 100.0 ** first["log10_norm_weights"]
     open_ = ((change - last["norm_flow"] - last["norm_step"]) / squares).abs()
     for optimiser, values in open_.groupby(last["optimiser"].astype(str), sort=False):
-        yield Case(optimiser, values.dropna(), at_most=ROUNDING[results.sweep.dtype])
+        lost = int(values.isna().groupby(level="run").any().sum())
+        yield Case(optimiser, values.dropna(), at_most=ROUNDING[results.sweep.dtype], note=diverged(lost))
 
 
 CLAIMS = (
@@ -67,6 +108,14 @@ CLAIMS = (
         "largest residual over ‖W‖² of each run",
         every,
         conserved,
+        by_construction=True,
+    ),
+    Claim(
+        "conserved_by_unit",
+        "It conserves that of every unit.",
+        f"largest residual of a unit in step {STEP}, of each run",
+        every,
+        conserved_by_unit,
         by_construction=True,
     ),
     Claim(

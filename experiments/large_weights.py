@@ -8,7 +8,7 @@ import numpy as np
 from harness.engine.walk import walk
 from harness.networks.activations import ACTIVATIONS
 from harness.networks.spec import activation_of
-from harness.results.training.tuning import scheduled, tuned
+from harness.results.training.tuning import known, note_of_ends, scheduled, tuned
 from harness.study.claims import Case, Claim, every
 from harness.study.selection import draw_groups
 
@@ -17,11 +17,14 @@ SENTENCE = (
     "with ReLU but not with activations that saturate, and from there ReLU diverges where sigmoid does not."
 )
 FIGURES = ("norm_ledger", "update_ratio")
-CI = ("replicates=4", "training.steps=300", "training.record.times=3")
 SWEEPS = {
-    "large_weights": (*CI, "training.learning_rate=[0.003, 0.03, 0.3, 1, 3, 10]"),
-    "large_weights_fitted": (*CI[:1], "training.record.times=3"),
-    "large_weights_squared": (*CI, "training.learning_rate=[0.01, 0.03, 0.1]"),
+    "large_weights": (
+        "replicates=4",
+        "training.learning_rate=[0.003, 0.03, 0.3, 1, 3, 10]",
+        "training.record.times=2",
+    ),
+    "large_weights_fitted": ("replicates=4", "training.record.times=2"),
+    "large_weights_squared": ("replicates=4", "training.steps=300", "training.record.times=2"),
 }
 
 DIVERGED = 2  # decades of ‖W‖²
@@ -31,9 +34,8 @@ RATE = 1.0  # between the tuned rates of tanh and sigmoid
 def doubled(results):
     """log10 of C(2θ)/C(θ) on the rows that train, of each draw at its tuned rate; θ: all weights and biases."""
     for where, _, rows in draw_groups(tuned(results.steps), "activation", "weight_scale"):
-        yield Case(
-            where, [_cost_of_doubling(results, *run) for run in zip(rows["run"], rows["step"], strict=True)], at_least=0
-        )
+        costs = [_cost_of_doubling(results, *run) for run in zip(rows["run"], rows["step"], strict=True)]
+        yield Case(where, known(rows.assign(cost=costs), "cost")["cost"], at_least=0, note=note_of_ends(rows))
 
 
 def _cost_of_doubling(results, run, step):
@@ -55,16 +57,25 @@ def norms(results):
     return sums.div(start, axis=0)
 
 
-def flows(**band):
-    """norm_flow over ‖W_0‖² of each draw at its tuned rate, NaN where that lies at an end of the axis."""
+def at_tuned_rates(value, **band):
+    """A function of the columns of `norms`, of each draw at its tuned rate; NaN where that lies at an end."""
 
     def cases(results):
-        of_runs = norms(results)
+        sums = norms(results)
         for where, _, rows in draw_groups(tuned(results.steps), "activation", "weight_scale"):
-            flow = of_runs.loc[rows["run"].astype(str), "norm_flow"].to_numpy()
-            yield Case(where, np.where(rows["at_end"], np.nan, flow), **band)
+            values = value(sums.loc[rows["run"].astype(str)]).to_numpy()
+            yield Case(where, known(rows.assign(value=values), "value")["value"], note=note_of_ends(rows), **band)
 
     return cases
+
+
+def flow(sums):
+    return sums["norm_flow"]
+
+
+def growth_by_size(sums):
+    """What the size of the steps adds to ‖W‖², over what their direction takes away."""
+    return sums["norm_step"] / -sums["norm_flow"]
 
 
 def growth(**band):
@@ -105,20 +116,39 @@ CLAIMS = (
         often_said=True,
     ),
     Claim(
+        "outward_when_fitted",
+        "There growing is the direction of descent.",
+        FLOW,
+        every,
+        at_tuned_rates(flow, at_least=0),
+        sweep="large_weights_fitted",
+        scope=(RELU, "cost == 'cross_entropy'", "weight_scale == 1"),
+    ),
+    Claim(
         "inward_for_relu",
         "From twice the usual weights, descent points inward for ReLU.",
         FLOW,
         every,
-        flows(at_most=0),
+        at_tuned_rates(flow, at_most=0),
         sweep="large_weights",
         scope=(RELU, TWICE),
+    ),
+    Claim(
+        "relu_grows_all_the_same",
+        "The story goes on that ReLU's norm grows all the same, by the size of the steps.",
+        "Σ ‖u‖² over −Σ 2⟨W, u⟩ of each draw, at its tuned rate",
+        every,
+        at_tuned_rates(growth_by_size, at_least=1),
+        sweep="large_weights",
+        scope=(RELU, TWICE),
+        often_said=True,
     ),
     Claim(
         "outward_for_saturating",
         "It points outward for activations that saturate.",
         FLOW,
         every,
-        flows(at_least=0),
+        at_tuned_rates(flow, at_least=0),
         sweep="large_weights",
         scope=("activation != 'relu'", TWICE),
     ),

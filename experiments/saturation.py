@@ -1,35 +1,36 @@
 """Whether saturating makes weights large: growth of the weights when the training cost has fallen to the same value.
 
-Each draw is taken at the learning rate that reaches the cost in the fewest steps.
+Each draw is taken at the learning rate that reaches the cost in the fewest steps; it has no value where that rate lies
+at an end of the axis.
 """
 
 import numpy as np
 
-from harness.results.training.tuning import grown_at_cost
-from harness.study.claims import Case, Claim, mean
+from harness.results.training.tuning import grown_at_cost, known
+from harness.study.claims import Case, Claim, mean, near
 
 SENTENCE = "At equal cost an activation that saturates has grown larger weights, because it saturates."
 FIGURES = ("growth_at_cost", "norm_ledger", "layers_over_steps", "update_ratio")
 SWEEPS = {
     "saturation": (
-        "replicates=6",
-        "training.learning_rate=[0.2, 0.4, 1.6]",
+        "replicates=8",
+        "training.learning_rate=[0.1, 0.2, 0.4, 1.6, 3.2, 6.4]",
         "training.steps=300",
-        "training.record.times=3",
+        "training.record.times=2",
     ),
     "saturation_ceiling": (
-        "replicates=16",
-        "network.activation=[relu, clipped_relu]",
-        "training.learning_rate=[0.2, 0.4]",
+        "replicates=12",
+        "network.activation=[relu, {name: clipped_relu, ceiling: [1, 3]}]",
+        "training.learning_rate=[0.05, 0.1, 0.2, 0.4]",
         "training.record.times=2",
     ),
 }
 
 
 def growth(results):
-    """log10 of ‖W‖²/‖W_0‖² where the cost was reached: replicates by activation, NaN where none reached it."""
+    """log10 of ‖W‖²/‖W_0‖² where the cost was reached: replicates by activation, NaN where no tuned rate reached it."""
     steps = results.steps
-    table = grown_at_cost(steps).pivot(index="replicate", columns="activation", values="grown")
+    table = known(grown_at_cost(steps), "grown").pivot(index="replicate", columns="activation", values="grown")
     activations = sorted(steps["activation"].astype(str).unique())
     return table.reindex(sorted(steps["replicate"].unique())).reindex(columns=activations)
 
@@ -60,6 +61,14 @@ CLAIMS = (
         "log10 of ‖W‖²/‖W₀‖² at equal cost, clipped_relu − relu, paired",
         mean,
         more("clipped_relu", "relu", at_least=0),
+        sweep="saturation_ceiling",
+    ),
+    Claim(
+        "a_higher_ceiling_does_not",
+        "With a ceiling of 3 it has grown no larger weights that would be worth a word.",
+        "log10 of ‖W‖²/‖W₀‖² at equal cost, clipped_relu(ceiling=3) − relu, paired",
+        mean,
+        more("clipped_relu(ceiling=3)", "relu", **near(0, 0.05)),
         sweep="saturation_ceiling",
     ),
     Claim(

@@ -12,7 +12,7 @@ SENTENCE = (
     "The top hidden layer of a sigmoid network falls to 0; with 3 and 4 hidden layers it escapes, with 5 it does not."
 )
 FIGURES = ("fall_and_escape", "layers_over_steps", "update_ratio")
-SWEEPS = {"top_layer": ("replicates=3", "training.steps=4000", "training.record.times=17")}
+SWEEPS = {"top_layer": ("replicates=3",)}
 
 FALLEN = 0.15
 ESCAPED = 0.1  # above the lowest mean

@@ -48,6 +48,13 @@ def test_of_many_activations_the_title_names_the_ends():
     assert said("attenuation_against_depth", layers, networks) == title
 
 
+def test_the_ends_are_the_settings_that_lose_most_and_least():
+    decades = {"relu": [-9.0, 5.0], "sigmoid": [-8.0, -7.0], "tanh": [-2.0, 6.0], "elu": [-1.0, 0.0]}
+    assert text.changes({name: pd.Series(values) for name, values in decades.items()}) == (
+        "relu changes by −9 to +5 decades; tanh changes by −2 to +6 decades; 2 others lie between"
+    )
+
+
 def test_of_many_activations_the_ledger_names_the_ends():
     layers, networks = sweep(SEVERAL, depths=(2,))
     factor = {"relu": -1.0, "sigmoid": -3.0, "tanh": -0.5, "selu": 0.25, "linear": 0.0}
@@ -109,7 +116,7 @@ def test_titles_of_shares():
         said("every_draw", layers, networks)
         == "Draws within ± 3 decades, in %: 100 (he_normal, depth 2), 0 (he_normal, depth 4)"
     )
-    layers["dead_fraction"] = 0.5
+    layers["dead_fraction"] = layers["depth"].map({2: 0.1, 4: 0.5})
     assert said("dead_units", layers, networks) == (
         "At depth 4, 50 % of relu's units are silent, and 25 % of the networks are dead"
     )
@@ -190,14 +197,16 @@ def test_stacked_panels_share_what_a_grid_shares():
     assert axes[1, 2].get_ylim() == (0, 9) and axes[0, 2].get_ylim() == (0, 1)
 
 
-def test_titles_end_before_the_page_does():
-    """Digits are wider than most letters."""
+@pytest.mark.parametrize(
+    "words_of_it", [["00000", "000000", "0000000"] * 9, ["MMM", "MM"] * 30, ["ill"] * 50, ["x" * 200]]
+)
+def test_titles_fill_the_page_and_end_before_it_does(words_of_it):
     with style.drawing_style():
-        figure, _ = new_page(Heading(" ".join(["0000000"] * 25)), Grid(1, 1), "")
+        figure, _ = new_page(Heading(" ".join(words_of_it)), Grid(1, 1), "")
         FigureCanvasAgg(figure).draw()
     titles = [piece for piece in figure.texts if piece.get_fontsize() == TITLE.size]
-    widest = max(piece.get_window_extent().x1 for piece in titles)
-    assert len(titles) > 1 and widest <= figure.bbox.width
+    ends = [piece.get_window_extent().x1 for piece in titles]
+    assert len(titles) > 1 and max(ends) <= figure.bbox.width and ends[0] > 0.6 * figure.bbox.width
 
 
 def test_panels_that_many_coordinates_tell_apart_are_titled_by_what_is_unusual():

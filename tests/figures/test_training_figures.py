@@ -10,7 +10,15 @@ from training_runs import ENDS, recipe, trained, training
 
 from harness import figures
 from harness.figures.kit import style
-from harness.results.training.tuning import grown_at_cost, paired, scheduled, tuned, with_ends
+from harness.results.training.tuning import (
+    best_over_rates,
+    grown_at_cost,
+    note_of_ends,
+    paired,
+    scheduled,
+    tuned,
+    with_ends,
+)
 
 NAMES = [name for name, entry in figures.FIGURES.items() if entry.folder == "training"]
 
@@ -119,6 +127,31 @@ def test_a_rate_at_an_end_of_its_axis_has_no_value(tables):
     least = tuned(steps[steps["learning_rate"] <= 0.02])  # the cost still falls towards 0.02
     assert least["at_end"].all()
     assert np.isnan(paired(least, "accuracy_test", "activation", "relu", "sigmoid")).all()
+
+
+def test_the_fastest_rate_to_a_cost_is_judged_by_its_neighbours(tables):
+    """Where the steps to a cost still fall towards an end of the axis, a rate beyond it may be faster still."""
+    steps = tables[1][(tables[1]["optimiser"] == "adam") & (tables[1]["depth"] == 2)]
+    there = steps["reached"].notna()
+    taken = {0.001: 12, 0.02: 8, 0.1: 10}
+    steps = steps.assign(step=steps["step"].where(~there, steps["learning_rate"].map(taken)))
+    assert (grown_at_cost(steps)["learning_rate"] == 0.02).all() and not grown_at_cost(steps)["at_end"].any()
+    slower = steps[~(there & (steps["learning_rate"] == 0.1))]  # at the fastest of the axis it is never reached
+    assert not grown_at_cost(slower)["at_end"].any()
+    cut = steps[steps["learning_rate"] < 0.1]
+    assert (grown_at_cost(cut)["learning_rate"] == 0.02).all() and grown_at_cost(cut)["at_end"].all()
+    assert grown_at_cost(slower[~there.loc[slower.index]]).empty
+
+
+def test_the_best_of_all_rates_is_not_known_where_a_better_one_may_lie_beyond(tables):
+    steps = tables[1][(tables[1]["optimiser"] == "adam") & (tables[1]["depth"] == 2)]
+    best = best_over_rates(steps, "accuracy_test")
+    assert list(best["at_end"]) == list(tuned(steps)["at_end"]) and best["at_end"].any()
+    highest = scheduled(steps).groupby("network", observed=True)["accuracy_test"].max()
+    expected = best["network"].map(highest).astype(float).where(~best["at_end"])
+    np.testing.assert_array_equal(best["accuracy_test"], expected)
+    assert note_of_ends(best) == f"{best['at_end'].sum()} best rates at an end of the axis"
+    assert note_of_ends(best[~best["at_end"]]) == ""
 
 
 def test_a_diverged_run_is_never_the_best(tables):

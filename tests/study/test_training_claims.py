@@ -1,15 +1,18 @@
 """Claims about training notice faults planted in the training loop; and the verdict on what is often said."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from sweeps import ROOT
 
-import harness
 from harness.base.scaled import Scaled
 from harness.engine.training.ledger import NormLedger
 from harness.engine.training.plain import Plain
+from harness.execution import driver
+from harness.execution.dispatch import Resources
+from harness.networks.training.optimisers import OPTIMISERS
 from harness.study.claims import (
     BY_CONSTRUCTION,
     FAILS,
@@ -23,8 +26,9 @@ from harness.study.claims import (
     judge,
 )
 from harness.study.questions import load_question
+from harness.study.results import Results
+from harness.study.sweep import prepare
 
-CLAIMS = {claim.name: claim for claim in load_question("conservation", ROOT / "configs").claims}
 SMALL = {
     "name": "small",
     "network": {"activation": ["relu", "tanh"], "init": "he_normal", "depth": 4, "width": 8, "output": "linear"},
@@ -44,14 +48,24 @@ SMALL = {
 }
 
 
-def grades(folder):
-    results = harness.sweep(SMALL, out=folder, workers=1)
-    return {name: judge(claim, results).grade for name, claim in CLAIMS.items()}
+CONFIGS = {"conservation": SMALL, "first_steps": ROOT / "configs/first_steps.yaml"}
+
+
+def grades(question, folder):
+    prepared = prepare(CONFIGS[question], ("replicates=2",), out=folder).prepared
+    driver.execute(prepared, Resources(1))
+    results = Results(prepared.folder)
+    return {claim.name: judge(claim, results).grade for claim in load_question(question, ROOT / "configs").claims}
+
+
+def test_an_optimiser_takes_the_steps_of_its_formula(tmp_path):
+    assert grades("first_steps", tmp_path / "r") == dict.fromkeys(("sgd", "momentum", "adam"), BY_CONSTRUCTION)
 
 
 def test_the_claims_of_conservation_hold(tmp_path):
-    assert grades(tmp_path / "r") == {
+    assert grades("conservation", tmp_path / "r") == {
         "conserved": BY_CONSTRUCTION,
+        "conserved_by_unit": BY_CONSTRUCTION,
         "not_by_other_optimisers": HOLDS,
         "not_by_other_activations": HOLDS,
         "ledger": BY_CONSTRUCTION,
@@ -110,18 +124,58 @@ def flow_off(monkeypatch):
     monkeypatch.setattr(NormLedger, "add_step", wrong)
 
 
+def wrong_optimiser(name, change):
+    """`change` makes the wrong `update` from the right one."""
+
+    def plant(monkeypatch):
+        right = OPTIMISERS[name]
+
+        def wrong(**parameters):
+            optimiser = right(**parameters)
+            return replace(optimiser, update=change(optimiser.update))
+
+        monkeypatch.setitem(OPTIMISERS, name, wrong)
+
+    return plant
+
+
+def too_fast(update):
+    """A learning rate that is one per cent too large."""
+    return lambda moments, gradient, step: update(moments, gradient, step) * 1.01
+
+
+def minus(update):
+    """Momentum with the wrong sign."""
+
+    def wrong(moments, gradient, step):
+        np.negative(moments[0], out=moments[0])
+        return update(moments, gradient, step)
+
+    return wrong
+
+
+def biased(update):
+    """Adam without its bias correction, as after very many steps."""
+    return lambda moments, gradient, step: update(moments, gradient, 10**9)
+
+
 @pytest.mark.parametrize(
-    ("plant", "noticed_by"),
+    ("plant", "question", "noticed_by"),
     [
-        (gradient_off, "conserved"),
-        (clipped_by_layer, "conserved"),
-        (biases_without_a_row, "conserved"),
-        (flow_off, "ledger"),
+        (gradient_off, "conservation", "conserved"),
+        (gradient_off, "conservation", "conserved_by_unit"),
+        (clipped_by_layer, "conservation", "conserved"),
+        (biases_without_a_row, "conservation", "conserved"),
+        (flow_off, "conservation", "ledger"),
+        (clipped_by_layer, "first_steps", "sgd"),
+        *((wrong_optimiser(name, too_fast), "first_steps", name) for name in OPTIMISERS),
+        (wrong_optimiser("momentum", minus), "first_steps", "momentum"),
+        (wrong_optimiser("adam", biased), "first_steps", "adam"),
     ],
 )
-def test_a_fault_in_the_loop_is_noticed(tmp_path, monkeypatch, plant, noticed_by):
+def test_a_fault_in_the_loop_is_noticed(tmp_path, monkeypatch, plant, question, noticed_by):
     plant(monkeypatch)
-    assert grades(tmp_path / "r")[noticed_by] == FAILS
+    assert grades(question, tmp_path / "r")[noticed_by] == FAILS
 
 
 @pytest.mark.parametrize(

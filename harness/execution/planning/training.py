@@ -11,13 +11,13 @@ from harness.networks.spec import NetworkSpec
 from harness.networks.training.recipe import Recipe, Training
 from harness.results.columns import STEP_LAYERS
 
-ELEMENTWISE = 400  # multiplications a number takes in one layer of a step, forward and backward: 25 ns, measured
-REMEDIED = 2  # times as much in a layer with a normalisation or a skip, measured
-UPDATED = {"sgd": 200, "momentum": 350, "adam": 800}  # a weight takes in one step: 12 to 50 ns, measured
+ELEMENTWISE = 120  # multiplications a number takes in one layer of a step, forward and backward: 6 ns, measured
+REMEDIED = 4  # times as much in a layer with a normalisation or a skip, measured
+UPDATED = {"sgd": 25, "momentum": 45, "adam": 110}  # a weight takes in one step: 1 to 5 ns, measured
 STANDARDISED = 130  # more for a weight that is standardised: 8 ns, measured
 EVALUATED = 120  # a number takes in one layer forward, as in cost.py
 ROW = 25_000  # a row of `step_layers`
-LARGEST = 800  # an optimiser that is not listed
+LARGEST = 110  # an optimiser that is not listed
 
 
 def training_work(block: Block, settings: Settings) -> float:

@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from harness.base.numbers import formatted
 from harness.figures.kit.style import GREY, INK
-from harness.figures.kit.text import clean, in_lines
+from harness.figures.kit.text import bold_lines, clean, in_lines
 
 WIDTH = 8.6  # inches; at 150 dpi about 1300 pixels, which a README shows at 800
 NARROWEST_PANEL = 2.2  # inches; a narrower page has fewer columns of panels
@@ -74,7 +74,7 @@ class Grid:
 
 def new_page(heading: Heading, grid: Grid, caption: str, legends: Sequence[Legend] = ()) -> tuple[Figure, np.ndarray]:
     """An empty page: the figure and its axes (rows, columns). Each legend begins on a line of its own."""
-    title = _wrapped(clean(heading.title, 220), 72)
+    title = bold_lines(clean(heading.title, 220), TITLE.size, 72 * (page_width() - 0.3))
     sentence = _wrapped(clean(heading.sentence, 400), 118) if heading.sentence else []
     notes = _wrapped(caption, 138)
     legends = [_fitted(legend) for legend in legends if legend]

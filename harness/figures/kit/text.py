@@ -18,6 +18,27 @@ def _glyphs() -> frozenset[int]:
     return frozenset(font_manager.get_font(font_manager.findfont("DejaVu Sans")).get_charmap())
 
 
+FINE = 16  # times as many pixels as points, to measure letters, whose widths are whole pixels
+
+
+def bold_lines(text: str, size: float, width: float) -> list[str]:
+    """The words of a text in lines of bold letters of a size that are at most so wide, both in points."""
+    from matplotlib import font_manager
+
+    font = font_manager.get_font(font_manager.findfont("DejaVu Sans:bold"))
+    font.set_size(size, 72 * FINE)
+    lines: list[str] = []
+    letters = max(int(width / size), 1)  # of a word that is broken: the widest are about as wide as high
+    for word in (part for whole in text.split() for part in textwrap.wrap(whole, letters)):
+        longer = f"{lines[-1]} {word}" if lines else word
+        font.set_text(longer)
+        if lines and font.get_width_height()[0] <= 64 * FINE * width:  # of 64ths of a pixel
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
 def clean(label: object, most: int = 44) -> str:
     """The label, of at most so many characters; control characters and those that the font lacks become escapes."""
     text = "".join(

@@ -117,7 +117,8 @@ def tables_of(name: str, recordings: Sequence[Recording]) -> tuple[pd.DataFrame,
 
 def _network(name: str, recording: Recording) -> dict[str, object]:
     """The row of a recording in the table `networks`."""
-    one, scale = ledger(recording), scale_of(recording)
+    one = ledger(recording)
+    scale = scale_of(recording, one)
     broken = next((row for row in recording.rows if row.result and not row.result.is_finite), None)
     return {
         "network": f"{name}-{recording.step}",

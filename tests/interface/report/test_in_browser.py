@@ -87,6 +87,17 @@ def test_a_walk_says_what_was_measured(opened, tables, activation, init, depth):
     assert decades_of(shown.text("#w-ledger .total td.n")) == pytest.approx(total, abs=0.006)
 
 
+def test_where_few_chains_fit_the_walk_begins_with_one_that_is_there(opened, pages, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "harness.interface.report.sections.walk.MOST_ROWS", 12
+    )  # chains of 40 and 600 layers do not fit
+    shown = opened(write_report(harness.load(pages / "results" / "depth"), tmp_path / "page.html"))
+    shown.page.click("#w-next")
+    assert shown.text("#w-where") in ("(1) at layer 4", "(1) at layer 1")
+    shown.choose(w_depth=600)
+    assert "not on this page" in shown.text("#w-note")
+
+
 def test_formats_end_at_the_layers_of_the_table(opened, tables):
     shown = opened("depth")
     shown.choose(w_activation="sigmoid", w_init="xavier_normal", w_depth=600)
@@ -274,12 +285,15 @@ def claim(text: str) -> dict:
     return texts | {"grade": "fails", "cases": [case | {"draws": 1, "note": text}]}
 
 
-def test_a_printed_page_holds_charts_and_no_controls(opened):
-    shown = opened("dead")
+@pytest.mark.parametrize("name", ["depth", "dead"])
+def test_a_printed_page_holds_charts_and_no_controls(opened, name):
+    shown = opened(name)
     assert shown.page.pdf(format="A4").startswith(b"%PDF")
     shown.page.emulate_media(media="print")
+    shown.page.set_viewport_size({"width": 718, "height": 1046})  # A4 less 1 cm on each side, at 96 pixels an inch
+    assert shown.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert shown.page.locator("#l-chart svg").is_visible()
-    assert not shown.page.locator("#w-next").is_visible()
+    assert shown.page.locator(":is(button, select, input):visible").count() == 0
 
 
 COLOURS = """(() => {

@@ -55,6 +55,27 @@ def test_scripts_and_styles_are_short_files():
     assert {name: count for name, count in lengths.items() if count > 300} == {}
 
 
+COLOURS = re.compile(r"--(\w+): light-dark\((#\w+), (#\w+)\);")
+TEXTS = ("ink", "soft", "link", "accent", "good", "bad", "maybe", *(f"c{place}" for place in range(6)))
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of an sRGB colour, by WCAG 2.2."""
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    parts = np.array([int(digits[place : place + 2], 16) for place in (0, 2, 4)]) / 255
+    return float(np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4) @ (0.2126, 0.7152, 0.0722))
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_texts_of_charts_have_the_contrast_that_axe_measures_of_html(scheme):
+    """Texts in SVG stand on the page or on a card; 4.5 to 1 is level AA of WCAG 2.2."""
+    colours = {name: pair[scheme] for name, *pair in COLOURS.findall(page.text_of("style/page.css"))}
+    for text in TEXTS:
+        for ground in ("bg", "card"):
+            dark, light = sorted(luminance(colours[name]) for name in (text, ground))
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)
+
+
 def test_the_same_results_give_the_same_bytes(pages):
     results = harness.load(pages / "results" / "depth")
     assert page.render(results) == page.render(harness.load(pages / "results" / "depth"))

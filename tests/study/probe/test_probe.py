@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch_models import Residual, classes, he, mlp
+from torch_models import Residual, Towers, classes, he, mlp
 from typer.testing import CliRunner
 
 import harness
@@ -46,6 +46,27 @@ def test_a_model_is_left_as_it_was():
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), before, strict=True))
     assert all(torch.equal(p.grad, g) for p, g in zip(model.parameters(), gradients, strict=True))
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+def test_the_ledger_of_a_tower_is_exact():
+    """From the top down into the tower that loses most: its own factors, and its share of what reaches all of them."""
+    torch.manual_seed(2)
+    x, y = classes()
+    model, seen = Towers(mlp(4, init=he), mlp(8, nn.Sigmoid)).double(), {}
+    for name in ("towers.1.0", "towers.1.14", "top"):
+        model.get_submodule(name).register_forward_hook(
+            lambda m, a, z, name=name: seen.update({name: z}) or z.retain_grad()
+        )
+    report = harness.probe(model, x.double(), y, F.cross_entropy, batches=1)
+    F.cross_entropy(model(x.double()), y).backward()
+    bottom, end, top = (float(seen[name].grad.norm().log10()) for name in ("towers.1.0", "towers.1.14", "top"))
+    network = report.networks.iloc[0]
+    assert (network["first"], network["last"]) == ("towers.1.0 (linear)", "top (linear)")
+    assert network["log10_gradient_gain"] == pytest.approx(bottom - top, abs=1e-12)
+    parts = network[["part_activation", "part_weight"]].sum()
+    last = report.layers.query("path == 'top'").iloc[0]
+    assert parts == pytest.approx(bottom - end + last["log10_factor"], abs=1e-12)
+    assert network["part_rest"] == pytest.approx(end - last["log10_grad_argument"], abs=1e-12)
 
 
 def test_the_ledger_of_a_chain_is_exact():
