@@ -81,6 +81,7 @@ class Row:
     sigma_w: float = nan
     sigma_b: float = nan
     slopes: Slopes | None = None
+    parameter: float | None = None  # negative_slope of a leaky ReLU, alpha of an ELU; None: the usual one
     mean_result: float = nan  # of an activation, over units and batch
     std_result: float = nan
     output_cosine: float = nan

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.base.errors import ConfigError
+from harness.base.messages import shown
 from harness.execution.probe.hooks.mode import Mode
 from harness.execution.probe.hooks.modules import ModuleHooks
 from harness.execution.probe.hooks.tape import Guard, Tape
@@ -145,6 +146,9 @@ def _autocast(model: nn.Module, dtype: str | None) -> contextlib.AbstractContext
 
 def _cost(output: Any, targets: Any, loss: Loss | None) -> Tensor:
     """The loss of an output: of the given function, or what the model itself returns."""
+    if loss is not None and (isinstance(loss, type) or not callable(loss)):
+        given = loss.__name__ if isinstance(loss, type) else shown(loss)
+        raise ConfigError(f"loss: {given} is no function; give one, such as F.mse_loss or nn.MSELoss()")
     if loss is not None:
         try:
             cost = loss(output) if targets is None else loss(output, targets)

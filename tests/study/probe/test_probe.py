@@ -135,6 +135,13 @@ def test_a_loss_that_is_no_number_with_a_gradient_is_refused(message, loss):
     assert str(refused.value) == message
 
 
+@pytest.mark.parametrize(("loss", "shown"), [("mse_loss", "'mse_loss'"), (nn.MSELoss, "MSELoss")])
+def test_a_loss_that_is_no_function_is_refused(loss, shown):
+    with pytest.raises(ConfigError) as refused:
+        harness.probe(mlp(2), *classes(), loss)
+    assert str(refused.value) == f"loss: {shown} is no function; give one, such as F.mse_loss or nn.MSELoss()"
+
+
 def test_a_batch_without_samples_or_tensors_is_refused():
     x, y = classes()
     with pytest.raises(ConfigError, match=r"^the inputs have shape \(0, 48\), which holds no sample$"):

@@ -127,6 +127,8 @@ def test_confidence_from_parts_of_the_batch():
 def test_theory_has_a_critical_scale_only_where_it_holds():
     assert critical("relu") == pytest.approx(2**0.5)
     assert critical("tanh") == pytest.approx(1)
+    assert critical("leaky_relu", 0.5) == pytest.approx((2 / (1 + 0.5**2)) ** 0.5)  # He et al. 2015, eq. 15
+    assert critical("leaky_relu") == critical("leaky_relu", 0.01) and critical("leaky_relu", 0.0) is None
     assert critical("sigmoid") == pytest.approx(10.1493, abs=1e-4)
     assert critical("gelu") is None and critical("silu") is None and critical("Swish") is None
 

@@ -52,6 +52,8 @@ def activation(tape: Tape, call: Call) -> Finish | None:
     if not isinstance(z, Tensor) or not z.is_floating_point() or tape.parameter_of(z):
         return None
     row = tape.new_row(call.op, "activation")
+    parameter = call.argument(1, PARAMETERS[call.op]) if call.op in PARAMETERS else None
+    row.parameter = float(parameter) if isinstance(parameter, int | float) else None
     axis = unit_axis(z, tape.units.get(z))
     before = z.detach().clone() if call.in_place else z.detach()
     if not call.in_place:
@@ -223,6 +225,7 @@ ACTIVATIONS = (
     *("sigmoid", "expit", "logsigmoid", "tanh", "softsign", "hardtanh", "hardswish", "hardsigmoid", "hardshrink"),
     *("softshrink", "tanhshrink", "erf"),
 )
+PARAMETERS = {"leaky_relu": "negative_slope", "elu": "alpha"}  # of activations whose critical σ_w depends on it
 NORMS = ("layer_norm", "batch_norm", "group_norm", "instance_norm", "rms_norm", "normalize")
 LOSSES = (
     *("cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "kl_div"),

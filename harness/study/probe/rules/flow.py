@@ -23,16 +23,18 @@ NO_SIGMOIDS = "replace sigmoids between layers by ReLU, with "
 
 
 @cache
-def critical(op: str) -> float | None:
+def critical(op: str, parameter: float | None = None) -> float | None:
     """σ_w at which gradients keep their size in a deep chain of that activation without biases; None for none.
 
+    `parameter` is the slope of a leaky ReLU below 0 or the alpha of an ELU, where it is not the usual one.
     SELU is meant for σ_w = 1, where its outputs keep a variance of 1 (Klambauer et al. 2017) and χ₁ is 1.07.
     """
     if op == "selu":
         return 1.0
+    given = () if parameter is None else (parameter,)
     try:
-        return critical_sigma_w(ACTIVATIONS[NAMES[op]](), 0.0) if op in NAMES else None
-    except DomainError:
+        return critical_sigma_w(ACTIVATIONS[NAMES[op]](*given), 0.0) if op in NAMES else None
+    except (DomainError, ValueError):  # no such σ_w, or a parameter that theory does not know
         return None
 
 
@@ -65,17 +67,19 @@ class Scale:
 def scale_of(recording: Recording, ledger: Ledger) -> Scale:
     """The weights that an activation follows, and the activation that most of them have; in a tower, its own."""
     rows = ledger.path if ledger.is_tower else recording.rows
-    pairs: list[tuple[str, float]] = []
+    pairs: list[tuple[tuple[str, float | None], float]] = []
     sigma_w: float | None = None
     for row in rows:
         if row.kind == "activation" and sigma_w is not None:
-            pairs.append((row.op, sigma_w))
+            pairs.append(((row.op, row.parameter), sigma_w))
         if row.kind in ("weight", "activation", "attention", "recurrent"):
             sigma_w = row.sigma_w if row.kind == "weight" else None
-    usual = Counter(op for op, _ in pairs).most_common(1)
-    op = usual[0][0] if usual else ""
-    sigmas = [sigma for name, sigma in pairs if name == op] or [row.sigma_w for row in rows if row.kind == "weight"]
-    return Scale(op, critical(op) if op else 1.0, fmean(sigmas) if sigmas else 0.0)
+    counts = Counter(activation for activation, _ in pairs).most_common(1)
+    op, parameter = usual = counts[0][0] if counts else ("", None)
+    sigmas = [sigma for activation, sigma in pairs if activation == usual] or [
+        row.sigma_w for row in rows if row.kind == "weight"
+    ]
+    return Scale(op, critical(op, parameter) if op else 1.0, fmean(sigmas) if sigmas else 0.0)
 
 
 def attenuation(case: Case) -> Iterator[Finding]:

@@ -32,7 +32,6 @@ TORCH = Lines(
     adam="torch.optim.Adam(..., eps=1e-20)",
     inits={
         "relu": 'nn.init.kaiming_normal_(m.weight, nonlinearity="relu")',
-        "leaky_relu": 'nn.init.kaiming_normal_(m.weight, a=0.01, nonlinearity="leaky_relu")',
         "selu": 'nn.init.kaiming_normal_(m.weight, nonlinearity="linear")',
     },
 )
