@@ -70,7 +70,7 @@ browser:
 
 # Firefox speaks WebDriver BiDi over a WebSocket; the package is not locked, since nothing else needs it.
 test-firefox: $(SCHEMA) $(VENV)/.test
-	@command -v firefox-esr firefox || { apt-get update -qq && apt-get install -qq --no-install-recommends firefox-esr; }
+	@command -v firefox-esr || command -v firefox || { apt-get update -qq && apt-get install -qq --no-install-recommends firefox-esr; }
 	$(PIP) install websockets
 	BROWSER=required $(PY) -m pytest tests/interface/report/test_in_firefox.py $(ARGS)
 

@@ -12,12 +12,12 @@ PACKAGES = ("numpy", "torch", "jax")
 def line() -> str:
     versions = [f"{name} {metadata.version(name)}" for name in PACKAGES if _there(name)]
     return (
-        f"{_processor()}, {platform.system()}; one core, one thread; Python {platform.python_version()}, "
+        f"{processor()}, {platform.system()}; one core, one thread; Python {platform.python_version()}, "
         f"{', '.join(versions)}; numpy's BLAS: {fingerprint()['blas']}."
     )
 
 
-def _processor() -> str:
+def processor() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [text.partition(":")[2].strip() for text in lines if text.startswith("model name")]

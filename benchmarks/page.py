@@ -117,7 +117,7 @@ def main() -> None:
     loads = parser.parse_args().runs
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, range(os.cpu_count() or 1))  # a browser is several processes
-    print(f"{machine.line()} {loads} loads of each page, processor throttled {SLOWER}-fold.\n")
+    print(f"{machine.processor()}, {os.cpu_count()} cores; {loads} loads of each page, throttled {SLOWER}-fold.\n")
     print("| sweep | rows | page, MB | peak of `harness report`, MB | first chart, ms | everything, ms |")
     print("|---|---|---|---|---|---|")
     for name in SWEEPS:

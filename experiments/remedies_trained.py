@@ -9,7 +9,8 @@ from harness.study.selection import draw_groups
 
 SENTENCE = (
     "Skips of alpha = 1/√depth make 32 layers of ReLU learn, and 16 of sigmoid; layer normalisation leaves sigmoid "
-    "where it was, and batch normalisation frees sigmoid but not ReLU."
+    "where it was, and batch normalisation frees sigmoid but not ReLU. Unit variance at the start (LSUV) is enough for "
+    "neither, but for sigmoid with standardised weights."
 )
 FIGURES = ("update_ratio", "layers_over_steps")
 CI = ("replicates=3", "training.steps=150", "training.record.times=2")
@@ -62,13 +63,16 @@ def does_not(name, sentence, activation, *remedies):
 
 
 SWEEP_OF = {"relu": "remedies_trained", "sigmoid": "remedies_trained_sigmoid"}
-SKIPS, ALONE = "residual == 'pre(depth_power=-0.5)'", "residual == 'none'"
+SKIPS, FIXUP = "residual == 'pre(depth_power=-0.5)'", "residual == 'fixup'"
+LSUV, ALONE = "init == 'lsuv'", "init != 'lsuv'"
 NORMALISED = "normalisation == '{}'".format
 CLAIMS = (
     learns(
         "skips_make_relu_learn", "With skips of alpha = 1/√depth 32 layers of ReLU learn.", "relu", SKIPS, "depth == 32"
     ),
     does_not("relu_alone", "Without, they do not in as many steps.", "relu", ALONE, "depth == 32"),
+    learns("fixup_makes_relu_learn", "Past branches that start at 0 (Fixup) they do.", "relu", FIXUP, "depth == 32"),
+    does_not("lsuv_leaves_relu", "With unit variance at the start (LSUV) they do not.", "relu", LSUV, "depth == 32"),
     learns(
         "batch_normalisation_frees_relu",
         "The story says that batch normalisation makes deep networks learn: 32 layers of ReLU, too.",
@@ -93,6 +97,17 @@ CLAIMS = (
         "With layer normalisation they do not.",
         "sigmoid",
         NORMALISED("layer"),
+        "depth == 16",
+    ),
+    does_not(
+        "lsuv_leaves_sigmoid", "With unit variance at the start (LSUV) they do not.", "sigmoid", LSUV, "depth == 16"
+    ),
+    learns(
+        "lsuv_of_standardised_weights_frees_sigmoid",
+        "With LSUV of standardised weights, which do not feel a mean, they do.",
+        "sigmoid",
+        LSUV,
+        "weight_standardised == True",
         "depth == 16",
     ),
 )

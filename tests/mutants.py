@@ -30,7 +30,7 @@ ALWAYS = {
     ),
     "a resume that trusts that a file exists": (
         "results/parts.py",
-        "        if damage := next(filter(None, map(damage_of, (path, *beside))), None) or misnamed(path):\n",
+        "        if damage := next(filter(None, map(damage_of, (path, *beside))), None):\n",
         "        if damage := None if path.exists() else str(path):\n",
         f"{STORE}a_damaged_part_is_named_by_who_reads_and_computed_again[layers-truncated]",
     ),
@@ -209,9 +209,9 @@ DISKS = {
         f"{STORE}a_damaged_part_is_named_by_who_reads_and_computed_again",
     ),
     "a part is what its name says": (
-        "results/parts.py",
-        " or misnamed(path):\n",
-        ":\n",
+        "results/disk/part.py",
+        '    return None if says.get("block") == block_of(part) else ',
+        "    return None if True else ",
         f"{DAMAGE}a_part_under_another_blocks_name_is_not_taken_for_it",
     ),
     "a lost manifest is empty": (
@@ -605,7 +605,7 @@ OTHERS = {
         "results/disk/part.py",
         "    return _differs_from_description(path)\n",
         "    return None\n",
-        f"{STALE}a_part_that_is_valid_and_wrong_is_named_by_every_command[empty-networks]",
+        f"{STALE}a_part_that_is_valid_and_wrong_is_named_by_every_command[a row less-networks]",
     ),
     "any file beside the parts is a part": (
         "results/parts.py",
@@ -617,7 +617,7 @@ OTHERS = {
         "results/disk/lock.py",
         "        if not same or not (self.path / CONFIG).exists():\n",
         "        if False:\n",
-        f"{STALE}a_folder_that_goes_while_a_sweep_runs_ends_it_and_is_not_made_again[moved-1]",
+        f"{STALE}a_folder_that_goes_while_a_sweep_runs_ends_it_and_is_not_made_again[removed-2]",
     ),
     "a lock is never lost": (
         "results/disk/lock.py",

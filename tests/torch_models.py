@@ -80,6 +80,28 @@ class Residual(nn.Module):
         return self.top(F.relu(x))
 
 
+class Towers(nn.Module):
+    """Networks beside each other on the same inputs, and a linear layer on all of their outputs."""
+
+    def __init__(self, *towers):
+        super().__init__()
+        self.towers, self.top = nn.ModuleList(towers), nn.Linear(CLASSES * len(towers), CLASSES)
+
+    def forward(self, x):
+        return self.top(torch.cat([tower(x) for tower in self.towers], 1))
+
+
+class Siamese(nn.Module):
+    """The distance of two inputs after the same network."""
+
+    def __init__(self, encoder):
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, a, b):
+        return (self.encoder(a) - self.encoder(b)).square().sum(1)
+
+
 class Attention(nn.Module):
     def __init__(self, width, heads):
         super().__init__()

@@ -159,7 +159,7 @@ def _read_unlocked(
 @app.command(help="Print the summary of a results folder again.", epilog=EXIT_CODES)
 def show(results: options.Folder, where: options.Where = None, as_json: options.Json = False) -> None:
     if is_probe(results):
-        return probing.show(results)
+        return probing.show(results, where, as_json)
     found = reading.opened(results)
     tables, verdicts = [*filter(None, [found.glance(where)]), *found.summary(where)], found.verdicts()
     finished, wanted, failures = len(found.networks), found.manifest["networks"], found.manifest.get("failed", ())

@@ -9,15 +9,13 @@ import typer
 from harness.interface import options
 from harness.interface.checkout import completion
 from harness.interface.probe import probing
-from harness.interface.terminal import print_json, print_table, progress_line, say, say_error
+from harness.interface.terminal import print_differences, print_table, progress_line, say, say_error
 from harness.results.folder import is_probe
 
 if TYPE_CHECKING:
     from harness.study.results import Results
 
 DIFF_HELP = "Compare two results folders: identical, within tolerance, or different (exit code 3)."
-
-MOST_LINES = 20  # of differences that `diff` prints: a screen of them
 
 
 def opened(folder: Path) -> "Results":
@@ -39,21 +37,13 @@ def diff(
             f"{tolerance:g} is not a tolerance; use 0 or more, such as 1e-9", param_hint="--tolerance"
         )
     if is_probe(a) or is_probe(b):
-        return probing.diff(a, b, tolerance)
+        return probing.diff(a, b, tolerance, as_json)
     from harness.results.diff import DIFFERS, other_config, usual_tolerance
     from harness.results.diff import diff as compare
 
     first, second = opened(a), opened(b)
     comparison = compare(first, second, usual_tolerance(first, second) if tolerance is None else tolerance)
-    changes, mismatches = other_config(first, second), comparison.mismatches
-    if as_json:
-        found = [{"where": mismatch.where, "what": mismatch.what} for mismatch in mismatches]
-        print_json({"verdict": comparison.verdict, "config": changes, "mismatches": found})
-    else:
-        lines = [changes, *(f"{mismatch.where}: {mismatch.what}" for mismatch in mismatches[:MOST_LINES])]
-        if len(mismatches) > MOST_LINES:
-            lines.append(f"and {len(mismatches) - MOST_LINES} more; --json prints all of them")
-        say("\n".join(filter(None, [*lines, comparison.verdict])))
+    print_differences(comparison.verdict, comparison.mismatches, other_config(first, second), as_json)
     if comparison.verdict == DIFFERS:
         raise typer.Exit(3)
 

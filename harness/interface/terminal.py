@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from harness.execution.dispatch import Progress, Report, Resources
     from harness.execution.driver import Prepared
     from harness.execution.estimate import Estimate
+    from harness.results.diff import Mismatch
     from harness.study.claims import Verdict
     from harness.study.sweep import Conclusion
 
+MOST_LINES = 20  # of differences between two results: a screen of them
 Detail = Literal["quiet", "usual", "verbose"]  # of what a sweep prints
 
 
@@ -47,11 +49,17 @@ def _print(text: str, err: bool = False) -> None:
 
 def print_plan(prepared: "Prepared", resources: "Resources", estimate: "Estimate") -> None:
     """Print what a sweep would compute, and the time and memory that it would take."""
-    plan = prepared.plan
+    plan, training = prepared.plan, prepared.plan.settings.training
+    runs = (
+        (("training runs", f"{plan.networks * len(training.recipes):,}, of {training.steps:,} steps"),)
+        if training
+        else ()
+    )
     for name, value in (
         ("results folder", prepared.folder),
         ("networks", f"{plan.networks:,}"),
         ("rows, one per layer", f"{plan.layers:,}"),
+        *runs,
         ("inputs", prepared.inputs),
         ("blocks", f"{len(plan.blocks):,}"),
         ("workers", f"those of {resources.dask}" if resources.dask else estimate.workers),
@@ -76,7 +84,8 @@ def print_conclusion(conclusion: "Conclusion", quiet: bool = False) -> None:
 def _print_all(conclusion: "Conclusion") -> None:
     print_results(conclusion.name, conclusion.tables, conclusion.verdicts)
     folder = conclusion.results.path
-    say(f"tables: {folder / 'layers'}, {folder / 'networks'}    config: {folder / 'config.yaml'}")
+    tables = ", ".join(str(folder / table) for table in sorted(conclusion.results.parts))
+    say(f"tables: {tables}    config: {folder / 'config.yaml'}")
     for path in conclusion.figures:
         if path.suffix == ".png":
             say(f"figure: {path}")
@@ -162,6 +171,18 @@ def plain_table(table: "Table") -> dict[str, object]:
     """A table of texts as JSON has it: a row is an object from columns to texts."""
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
     return {"title": table.title, "rows": rows, "note": table.note}
+
+
+def print_differences(verdict: str, mismatches: "Sequence[Mismatch]", changes: str, as_json: bool) -> None:
+    """Print how two results differ, at most MOST_LINES of it, or all as JSON; `changes` are those of the config."""
+    if as_json:
+        found = [{"where": mismatch.where, "what": mismatch.what} for mismatch in mismatches]
+        print_json({"verdict": verdict, "config": changes, "mismatches": found})
+        return
+    lines = [changes, *(f"{mismatch.where}: {mismatch.what}" for mismatch in mismatches[:MOST_LINES])]
+    if len(mismatches) > MOST_LINES:
+        lines.append(f"and {len(mismatches) - MOST_LINES} more; --json prints all of them")
+    say("\n".join(filter(None, [*lines, verdict])))
 
 
 def printable(text: str) -> str:

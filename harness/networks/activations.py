@@ -83,14 +83,26 @@ def relu(at_zero: Annotated[float, OneOf((0, 0.5, 1))] = 1) -> Activation:
 def clipped_relu(ceiling: float = 1.0) -> Activation:
     if not ceiling > 0:
         raise ValueError(f"ceiling must be above 0, not {ceiling:g}")
+    return _clipped("clipped_relu", 0.0, ceiling, "max(0, z), up to a ceiling: a ReLU that saturates")
+
+
+def relu6() -> Activation:
+    return _clipped("relu6", 0.0, 6.0, "z, between 0 and 6; Krizhevsky 2010")
+
+
+def hard_tanh() -> Activation:
+    return _clipped("hard_tanh", -1.0, 1.0, "z, clipped to ±1")
+
+
+def _clipped(name: str, low: float, high: float, summary: str) -> Activation:
     return Activation(
-        "clipped_relu",
-        lambda z: np.clip(z, z.dtype.type(0), z.dtype.type(ceiling)),
-        lambda z: (z > 0) & (z < ceiling),
+        name,
+        lambda z: np.clip(z, z.dtype.type(low), z.dtype.type(high)),
+        lambda z: (z > low) & (z < high),
         1.0,
-        "max(0, z), up to a ceiling: a ReLU that saturates",
-        silent=lambda z: (z <= 0) | (z >= ceiling),
-        kinks=(0.0, ceiling),
+        summary,
+        silent=lambda z: (z <= low) | (z >= high),
+        kinks=(low, high),
     )
 
 
@@ -114,30 +126,6 @@ def leaky_relu(negative_slope: float = 0.01) -> Activation:
 
 def linear() -> Activation:
     return Activation("linear", np.copy, np.ones_like, 1.0, "z", homogeneous=True)
-
-
-def relu6() -> Activation:
-    return Activation(
-        "relu6",
-        lambda z: np.clip(z, 0, 6),
-        lambda z: (z > 0) & (z < 6),
-        1.0,
-        "z, between 0 and 6; Krizhevsky 2010",
-        silent=lambda z: (z <= 0) | (z >= 6),
-        kinks=(0.0, 6.0),
-    )
-
-
-def hard_tanh() -> Activation:
-    return Activation(
-        "hard_tanh",
-        lambda z: np.clip(z, -1, 1),
-        lambda z: np.abs(z) < 1,
-        1.0,
-        "z, clipped to ±1",
-        silent=lambda z: np.abs(z) >= 1,
-        kinks=(-1.0, 1.0),
-    )
 
 
 # S-shaped -----------------------------------------------------------------------------------------------------------

@@ -26,7 +26,6 @@ from harness.results.disk.part import (
     encoded,
     is_part,
     metadata_of,
-    misnamed,
     part_name,
     parts_beside,
 )
@@ -86,7 +85,7 @@ def committed_blocks(folder: Path, config: str) -> tuple[dict[str, Path], list[s
         if not is_part(path):
             continue
         beside = parts_beside(path)
-        if damage := next(filter(None, map(damage_of, (path, *beside))), None) or misnamed(path):
+        if damage := next(filter(None, map(damage_of, (path, *beside))), None):
             damaged.append(damage)
             continue
         for part in (path, *beside):

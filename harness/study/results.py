@@ -211,12 +211,13 @@ class Results(Reader):
     def _tables_of(self, figure: str) -> tuple[Layers, pd.DataFrame]:
         """What a figure takes: rows of layers or of layers at the steps of training, and the networks or the steps.
 
-        The networks have the batch size, and W, x and y for figures of neurons; the steps have the widths at both ends.
+        The networks have the batch size, the cost, and W, x and y for figures of neurons; the steps have the widths at
+        both ends.
         """
         if figures.needs_training(figure):
             return self.step_layers, with_ends(self.steps, self._plotted_networks)
         networks = self.neurons if figures.needs_neurons(figure) else self._plotted_networks
-        return self.rows, networks.assign(batch=self.sweep.data.batch)
+        return self.rows, networks.assign(batch=self.sweep.data.batch, cost=self.sweep.cost)
 
     def _reasons_against(self, names: Sequence[str] | None = None) -> dict[str, str | None]:
         """The figures that are asked for, or all, each with the reason why it is not drawn; None if it is drawn."""

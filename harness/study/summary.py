@@ -287,8 +287,7 @@ def _share(decades: float, slope: float) -> str:
 
 
 def _median(networks: pd.DataFrame, column: str) -> float:
-    known = networks[column].replace([np.inf, -np.inf], np.nan)
-    return float(known.median())
+    return float(networks[column].replace([np.inf, -np.inf], np.nan).median())
 
 
 def zero_from_depth(group: pd.DataFrame, number_format: str) -> str:

@@ -98,6 +98,10 @@ def test_recorded_steps():
         (dict(split={"trian": 8}), "training.split.trian: unknown key; did you mean 'train'?"),
         (dict(record={"times": 1}), "training.record.times: 1 is not a number of times; use 2 or more"),
         (
+            dict(record={"times": 10**8}),
+            "training.record.times: 100000000 is too large for a number of times; use 100000 or less",
+        ),
+        (
             dict(record={"spacing": "even"}),
             "training.record.spacing: 'even' is not a spacing; use linear or log",
         ),

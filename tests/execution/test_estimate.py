@@ -65,9 +65,9 @@ def test_a_piece_has_two_layers_at_least():
 @pytest.mark.parametrize(
     ("replicates", "steps", "rates", "runs"),
     [
-        (64, 20_000, 1, 32),  # as many replicates as are trained side by side, and fewer steps
+        (128, 20_000, 1, 64),  # as many replicates as are trained side by side, and fewer steps
         (1, 10**9, 4, 4),  # as few steps as it takes
-        (1, 20, 1000, 400),  # of few steps not fewer than five, but fewer recipes
+        (1, 20, 3000, 1000),  # of few steps not fewer than five, but fewer recipes
     ],
 )
 def test_a_piece_of_much_training_is_small(replicates, steps, rates, runs):

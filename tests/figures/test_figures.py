@@ -139,8 +139,8 @@ def test_dead_units_are_counted_over_hidden_layers():
     layers, networks = sweep(activations=("relu",), depths=(3,), replicates=1)
     layers["dead_fraction"] = [0.0, 0.5, 1.0]
     prepared = prepare_dead(layers, networks)
-    assert prepared.by_layer.query("measure == 'dead_fraction'")["median"].tolist() == [0, 0.5, 1]
-    assert prepared.by_depth.query("measure == 'dead_fraction'")["median"].tolist() == [0.25]
+    assert prepared.by_layer.query("measure == 'dead_fraction'")["mean"].tolist() == [0, 0.5, 1]
+    assert prepared.by_depth.query("measure == 'dead_fraction'")["mean"].tolist() == [0.25]
     assert prepare_dead(*kill(layers, networks, [0])).dead["share"].tolist() == [1]
 
 

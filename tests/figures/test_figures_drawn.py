@@ -18,7 +18,8 @@ from harness import figures
 from harness.base.errors import ConfigError
 from harness.base.numbers import number
 from harness.figures.kit import style, text
-from harness.figures.kit.page import WIDTH, separated
+from harness.figures.kit.marks import separated
+from harness.figures.kit.page import WIDTH
 from harness.figures.ledger.sums import prepare as prepare_ledger
 from harness.networks.activations import ACTIVATIONS
 
@@ -322,7 +323,7 @@ def test_titles_state_the_finding():
     layers, networks = sweep(activations=("relu",), scales=(0.5, 1.0), depths=(2, 4))
     networks["log10_gradient_gain"] = np.where(networks["weight_scale"] < 1, -50.0, 2.0)
     prepared = figures.figure("phase_diagram").prepare(layers, networks)
-    title = "Over 4 layers a gradient stays within 3 decades at weight scale 1 (relu)"
+    title = "Weight scales that keep a gradient within 3 decades over 4 layers: 1 (relu)"
     assert figures.figure("phase_diagram").finding(prepared) == title
     prepared = figures.figure("attenuation_against_depth").prepare(layers, networks)
     assert figures.figure("attenuation_against_depth").finding(prepared) == (
@@ -335,7 +336,7 @@ def test_titles_state_the_finding():
     [
         ([-512.2, -643.4], "relu loses 512 to 643 decades"),
         ([3.0, 3.04], "relu gains 3 decades"),
-        ([-2.0, -np.inf], "relu loses 2 decades or is dead"),
+        ([-2.0, -np.inf], "relu loses 2 decades, or is dead (1 of 2 settings)"),
         ([-np.inf], "relu is dead"),
         ([np.nan], ""),
     ],

@@ -45,6 +45,15 @@ def test_every_figure_of_training_draws(name, tables, tmp_path):
     assert "mathdefault" not in words and "sgd" in words and "adam" in words
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_of_training_draws_where_all_runs_have_diverged(name, tmp_path):
+    one = spec("relu", "he_normal", depth=3, width=6, **ENDS)
+    _, networks, steps, layers = trained([one], training(recipe("sgd", 1e200), recipe("sgd", 1e210)))
+    steps = with_ends(steps, networks)
+    if figures.applies(name, steps) is None:
+        assert figures.save(name, layers, steps, tmp_path)[0].stat().st_size > 5_000
+
+
 def test_the_bars_of_the_ledger_are_the_growth_of_the_weights(tables):
     layers, steps = tables
     rows = figures.figure("norm_ledger").prepare(layers, steps[steps["replicate"] == 0]).rows

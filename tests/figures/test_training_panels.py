@@ -163,11 +163,11 @@ def test_titles_of_costs_accuracies_and_growth(of_two_inits):
     )
     medians = figures.figure("accuracy_against_depth").prepare(layers, steps).rows
     deepest = medians[medians["depth"] == 4]["median"].item()
-    assert said("accuracy_against_depth", of_two_inits) == f"Accuracy at depth 4: relu, he_normal {deepest:.0%}"
+    assert said("accuracy_against_depth", of_two_inits) == f"Accuracy at depth 4: relu, he_normal {100 * deepest:.0f} %"
     rows = figures.figure("norm_ledger").prepare(layers, steps).rows
     more = (rows["size"] > rows["flow"].abs()).groupby(rows["kind"]).sum()
     assert said("norm_ledger", of_two_inits) == (
-        "Of 3 to 4 layers, the size of the steps outweighs the gradient's direction in "
+        "Layers, of 3 to 4, in which the size of the steps outweighs the gradient's direction: "
         f"{more['relu, he_normal']} (relu, he_normal), {more['relu, xavier_normal']} (relu, xavier_normal)"
     )
 

@@ -296,6 +296,18 @@ def test_a_dry_run_says_the_plan_and_writes_nothing(tmp_path):
     assert files(tmp_path) == before
 
 
+def test_a_dry_run_says_how_many_runs_are_trained_and_a_sweep_where_their_tables_are(tmp_path):
+    block = (
+        "training: {learning_rate: [0.1, 0.2], clip: [null, 1], steps: 5, batch: 4, split: {train: 8, validation: 4}}"
+    )
+    (tmp_path / "tiny.yaml").write_text(f"{TINY}\n{block}\n")
+    text = good(forked("sweep", "tiny.yaml", "--dry-run", cwd=tmp_path))
+    plan = dict(re.split(r":\s+", line) for line in text.splitlines())
+    assert plan["training runs"] == f"{4 * int(plan['networks'])}, of 5 steps"
+    told = good(forked("sweep", "tiny.yaml", "--out", "r", cwd=tmp_path))
+    assert "tables: r/layers, r/networks, r/step_layers, r/steps    config: r/config.yaml" in told
+
+
 # Looking at results -------------------------------------------------------------------------------------------------
 
 

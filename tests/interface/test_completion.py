@@ -50,6 +50,11 @@ def test_figures_and_experiments_are_values_too():
     assert set(FIGURES) <= {value.partition("=")[2] for value in completion.settings("figures=")}
 
 
+def test_a_lone_key_with_names_offers_them_at_once():
+    assert completion.settings("network.act") == completion.settings("network.activation=")
+    assert [key for key, _ in completion.settings("network.widths")] == ["network.widths="]
+
+
 def test_an_unknown_key_has_no_value():
     assert completion.settings("network.nothing=") == [] and completion.settings("nothing") == []
 

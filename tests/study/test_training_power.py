@@ -120,6 +120,8 @@ PLANTED = {
     "remedies_trained": {
         "skips_make_relu_learn": accuracy(0.2),
         "relu_alone": accuracy(0.9),
+        "fixup_makes_relu_learn": accuracy(0.2),
+        "lsuv_leaves_relu": accuracy(0.9),
         "batch_normalisation_frees_relu": accuracy(0.9),
     },
     "remedies_trained_sigmoid": {
@@ -127,6 +129,8 @@ PLANTED = {
         "sigmoid_alone": accuracy(0.9),
         "batch_normalisation_frees_sigmoid": accuracy(0.2),
         "layer_normalisation_leaves_sigmoid": accuracy(0.9),
+        "lsuv_leaves_sigmoid": accuracy(0.9),
+        "lsuv_of_standardised_weights_frees_sigmoid": accuracy(0.2),
     },
     "top_layer": {
         "falls": column("mean_outputs", lambda values: values + 0.2, "step_layers"),

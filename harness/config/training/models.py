@@ -15,6 +15,7 @@ OF_RECIPES = ("optimiser", "learning_rate", "clip", "batch")  # the axes, in the
 _OPTIMISERS = choice_axis(Named("an optimiser", OPTIMISERS, synonyms={}))
 _RATES = numeric_axis("learning_rate", number("a learning rate", above=0))
 _CLIPS = numeric_axis("clip", number("a clip", above=0), nullable=True)
+MOST_TIMES = 10**5  # recorded steps of a run; beyond these its tables are gigabytes, or it was mistyped
 _BATCHES = numeric_axis("batch", whole("a batch"))
 _REACHED = distinct(number("a cost", above=0), "a list of costs", "[0.5, 0.1]")
 
@@ -32,7 +33,7 @@ class Split(Strict):
 class Record(Strict):
     __doc__ = "At which steps networks are recorded."
 
-    times: Annotated[int, Accepts(whole("a number of times", at_least=2))] = Field(
+    times: Annotated[int, Accepts(whole("a number of times", at_least=2, at_most=MOST_TIMES))] = Field(
         12, description="How many steps are recorded, the start and the last among them."
     )
     spacing: Annotated[str, Accepts(word("a spacing", ("linear", "log")))] = Field(

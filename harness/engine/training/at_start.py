@@ -15,13 +15,13 @@ from harness.engine.remedied.scaled_start import scaled_start
 from harness.networks.activations import ACTIVATIONS, Activation
 from harness.networks.data import DataSpec
 from harness.networks.draws import draw_parameters
-from harness.networks.inits import base_variance
+from harness.networks.families import base_variance
 from harness.networks.remedies.standardised import standardise
 from harness.networks.spec import NetworkSpec, activation_of
 from harness.networks.training.recipe import Recipe, optimiser_of
 
 TOGETHER_BYTES = 2**24  # of the weights, moments and layers of the runs that are trained together
-MOST_TOGETHER = 32  # runs; numpy's calls are then a small part of a step
+MOST_TOGETHER = 64  # runs; numpy's calls are then a small part of a step
 
 
 @dataclass(frozen=True)

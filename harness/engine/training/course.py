@@ -177,7 +177,7 @@ class _Recorder:
         since = step - self.steps_since
         networks["clipped_share"] = unknown[:, 0] if taken is None else self.clipped[those] / since
         delta = layers["log10_grad_preactivations"]
-        networks["log10_gradient_gain"] = delta[:, 0] - delta[:, -1]
+        networks["log10_gradient_gain"] = delta[:, 0] - delta[:, -1] if delta.shape[1] > 1 else np.zeros(len(those))
         norms = np.stack([scaled(W[those]).log10_norm[:, 0] for W in stack.weights], axis=-1)  # known, whatever failed
         networks["log10_norm_weights"] = log10_root_of_squares(norms.take(stack.distinct, axis=-1))
         ratio = unknown if taken is None else taken.log10_norm_updates[those] - norms

@@ -11,13 +11,13 @@ from harness.networks.spec import NetworkSpec
 from harness.networks.training.recipe import Recipe, Training
 from harness.results.columns import STEP_LAYERS
 
-ELEMENTWISE = 400  # multiplications a number takes in one layer of a step, forward and backward: 25 ns, measured
-REMEDIED = 2  # times as much in a layer with a normalisation or a skip, measured
-UPDATED = {"sgd": 200, "momentum": 350, "adam": 800}  # a weight takes in one step: 12 to 50 ns, measured
+ELEMENTWISE = 120  # multiplications a number takes in one layer of a step, forward and backward: 6 ns, measured
+REMEDIED = 4  # times as much in a layer with a normalisation or a skip, measured
+UPDATED = {"sgd": 25, "momentum": 45, "adam": 110}  # a weight takes in one step: 1 to 5 ns, measured
 STANDARDISED = 130  # more for a weight that is standardised: 8 ns, measured
 EVALUATED = 120  # a number takes in one layer forward, as in cost.py
 ROW = 25_000  # a row of `step_layers`
-LARGEST = 800  # an optimiser that is not listed
+LARGEST = 110  # an optimiser that is not listed
 
 
 def training_work(block: Block, settings: Settings) -> float:
@@ -54,7 +54,8 @@ def training_bytes(block: Block, settings: Settings) -> int:
     replicates = min(len(block.replicates), MOST_TOGETHER)
     data = 3 * replicates * training.rows * widths * itemsize  # as drawn, in float64, and split
     widest = max(max(spec.fans(k)) for spec in block.specs for k in range(spec.depth))
-    forward = 8 * training.rows * widest * itemsize  # four arrays of a layer, and four of what normalises it
+    arrays = 8 if any(spec.normalised for spec in block.specs) else 4  # of a layer, and of what normalises it
+    forward = arrays * max(training.train, training.validation, training.test) * widest * itemsize
     table = 3 * 8 * len(STEP_LAYERS) * step_rows(block, settings)
     return max(2 * largest, TOGETHER_BYTES) + data + forward + table
 

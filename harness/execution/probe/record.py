@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from math import inf, isnan, nan
+from math import inf, isnan, log10, nan
 
 import numpy as np
 
@@ -127,6 +127,7 @@ class Recording:
     cost: float = nan
     has_graph: bool = True
     step: int = 0
+    of_torch: bool = True  # whether remedies are to be written as lines of PyTorch
 
     def of_kind(self, *kinds: str) -> Iterator[Row]:
         return (row for row in self.rows if row.kind in kinds)
@@ -137,6 +138,37 @@ class Recording:
         for order, row in enumerate(self.rows):
             layer += row.kind == "weight"
             row.order, row.layer = order, layer
+
+
+def log10_of(number: float) -> float:
+    """log10, with −inf for zero and NaN for NaN."""
+    return log10(number) if number > 0 else -inf if number == 0 else nan
+
+
+def exponents(values: Array) -> Array:
+    """Counts of the exponents e, 2^(e−1) ≤ |entry| < 2^e, of the entries other than zero, (BINS,)."""
+    counts = np.bincount((np.frexp(values)[1].ravel() - LOWEST).clip(0, BINS - 1), minlength=BINS)
+    counts[-LOWEST] -= values.size - np.count_nonzero(values)  # numpy gives zero the exponent 0
+    return counts
+
+
+def share_under_eps(gradient: Array) -> float:
+    """Share of the entries other than zero whose magnitude is under Adam's default eps."""
+    alive, large = np.count_nonzero(gradient), np.count_nonzero(np.abs(gradient) >= ADAM_EPS)
+    return 1 - large / alive if alive else 0.0
+
+
+def of_samples(above: Array, below: Array) -> tuple[float, float]:
+    """log10 of the median over samples of ‖below‖ / ‖above‖, and the share of samples whose gradient is lost.
+
+    Both arguments are norms, (batch,). Both results are NaN where no sample has a gradient.
+    """
+    alive = above > 0
+    if not alive.any():
+        return nan, nan
+    learning = above >= LEARN * above.max()
+    lost = np.count_nonzero((below < LOST * above) & learning) / np.count_nonzero(learning)
+    return log10_of(float(np.median(below[alive] / above[alive]))), lost
 
 
 def log10_ratio(above: float, below: float) -> float:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -13,7 +14,7 @@ from harness.execution.probe.hooks.mode import Mode
 from harness.execution.probe.hooks.modules import ModuleHooks
 from harness.execution.probe.hooks.tape import Guard, Tape
 from harness.execution.probe.hooks.trunk import mark_trunk
-from harness.execution.probe.record import ADAM_EPS, Recording, Size
+from harness.execution.probe.record import Recording, Size, share_under_eps
 from harness.execution.probe.tensors import dense, sampled, size_of
 
 Loss = Callable[..., Tensor]
@@ -46,6 +47,8 @@ def plain(model: object) -> nn.Module:
         raise ConfigError("the model is DataParallel, which runs copies of it in threads; give model.module")
     if not isinstance(model, nn.Module):
         raise ConfigError(f"the model is {type(model).__name__}; give a torch.nn.Module")
+    if any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers())):
+        raise ConfigError("the model is on the device meta, where there are no numbers; give one with weights")
     return model
 
 
@@ -78,6 +81,7 @@ def _run(
     mode = Mode(tape)
     hooks = ModuleHooks(mode)
     leaves: list[Tensor] = []
+    _require_samples(inputs)
     given = _mapped(inputs, lambda tensor: _leaf(tensor, leaves))
     try:
         with eager(), torch.enable_grad(), mode:
@@ -94,8 +98,9 @@ def _run(
     finally:
         hooks.remove()
     tape.release()
-    measured = {name: None if g is None else (size_of(g), share_under_eps(g)) for name, g in found.items()}
-    return finished(tape, measured)
+    wanted = tape.parameters_of_rows()
+    measured = {name: measured_gradient(g) for name, g in found.items() if g is not None and name in wanted}
+    return finished(tape, measured, tuple(name for name, g in found.items() if g is None))
 
 
 def _by_grad(cost: Tensor, model: nn.Module, leaves: list[Tensor]) -> dict[str, Tensor | None]:
@@ -113,24 +118,22 @@ def _by_backward(cost: Tensor, model: nn.Module, leaves: list[Tensor]) -> dict[s
     return {name: p.grad for name, p in model.named_parameters() if p.requires_grad}
 
 
-def finished(tape: Tape, gradients: Mapping[str, tuple[Size, float] | None]) -> Recording:
-    """The recording of a tape, with the sizes of the gradients of parameters, and `share_under_eps`, in its rows."""
+def finished(tape: Tape, gradients: Mapping[str, tuple[Size, float]], without_gradient: tuple[str, ...]) -> Recording:
+    """The recording of a tape, with `measured_gradient` of its rows' parameters."""
     recording = tape.recording
     recording.number()
-    named = tape.named
-    recording.frozen = tuple(name for name, p in named.items() if not p.requires_grad)
-    recording.without_gradient = tuple(name for name, gradient in gradients.items() if gradient is None)
+    recording.frozen = tuple(name for name, p in tape.named.items() if not p.requires_grad)
+    recording.without_gradient = without_gradient
     for row in recording.rows:
         if (measured := gradients.get(row.param)) is not None:
             row.grad_weight, row.under_eps = measured
     return recording
 
 
-def share_under_eps(gradient: Tensor) -> float:
-    """Share of the entries other than zero whose magnitude is under Adam's default eps, from a sample of them."""
-    values = sampled(dense(gradient)).abs()
-    alive, large = int(torch.count_nonzero(values)), int(torch.count_nonzero(values >= ADAM_EPS))
-    return 1 - large / alive if alive else 0.0
+def measured_gradient(gradient: Tensor) -> tuple[Size, float]:
+    """The size of a parameter's gradient, and `share_under_eps` of a sample of its entries."""
+    values = dense(gradient)
+    return size_of(values), share_under_eps(sampled(values))
 
 
 def _autocast(model: nn.Module, dtype: str | None) -> contextlib.AbstractContextManager:
@@ -143,14 +146,34 @@ def _autocast(model: nn.Module, dtype: str | None) -> contextlib.AbstractContext
 def _cost(output: Any, targets: Any, loss: Loss | None) -> Tensor:
     """The loss of an output: of the given function, or what the model itself returns."""
     if loss is not None:
-        cost = loss(output) if targets is None else loss(output, targets)
+        try:
+            cost = loss(output) if targets is None else loss(output, targets)
+        except (TypeError, AttributeError) as error:
+            if isinstance(output, Tensor):
+                raise
+            takes = "give a loss of your own that takes what it needs of it"
+            raise ConfigError(f"the model returns {type(output).__name__}; {takes}: {error}") from error
     else:
         own = getattr(output, "loss", None)
         cost = output if own is None else own
     if not isinstance(cost, Tensor) or cost.numel() != 1:
         what = f"a tensor of shape {tuple(cost.shape)}" if isinstance(cost, Tensor) else type(cost).__name__
+        if isinstance(cost, float):
+            raise ConfigError("the loss is float, which has no gradient; return the tensor, without float() or .item()")
         raise ConfigError(f"the loss is {what}; give a function that returns one number, such as F.cross_entropy")
     return cost.reshape(()) if cost.ndim else cost
+
+
+def _require_samples(inputs: Any) -> None:
+    """Raise ConfigError for a batch of no samples, and for arrays that are no tensors."""
+    values = (
+        inputs.values() if isinstance(inputs, Mapping) else inputs if isinstance(inputs, tuple | list) else [inputs]
+    )
+    for value in values:
+        if isinstance(value, np.ndarray):
+            raise ConfigError("the inputs are numpy arrays; give tensors, such as torch.from_numpy(inputs)")
+        if isinstance(value, Tensor) and not value.numel():
+            raise ConfigError(f"the inputs have shape {tuple(value.shape)}, which holds no sample")
 
 
 def _leaf(tensor: Tensor, leaves: list[Tensor]) -> Tensor:

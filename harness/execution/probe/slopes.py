@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,7 +34,7 @@ def slopes_of(function: Function, z: Tensor, axis: int, known_as: Hashable | Non
 def slopes_on_or_off(on: Tensor, axis: int) -> Slopes:
     """The slopes of ReLU: 1 where `on`, and else 0."""
     passing, samples = _passing(on, axis)
-    mean = float(passing.sum()) / on.numel()
+    mean = int(passing.sum()) / on.numel()
     return Slopes(mean, mean**0.5, *_dead_and_always_on(passing, samples), saturated=1 - mean)
 
 
@@ -88,4 +89,4 @@ def _passing(slope: Tensor, axis: int) -> tuple[Array, int]:
 
 def _dead_and_always_on(passing: Array, samples: int) -> tuple[float, float]:
     """The share of units without a slope other than 0, and that of units without one of 0."""
-    return float((passing == 0).mean()), float((passing == samples).mean())
+    return np.count_nonzero(passing == 0) / passing.size, np.count_nonzero(passing == samples) / passing.size

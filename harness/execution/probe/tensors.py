@@ -1,5 +1,7 @@
 """Sizes of tensors: norms that neither overflow nor underflow, counts of exponents, and cosines between samples."""
 
+from dataclasses import dataclass
+from functools import cached_property
 from math import gcd, inf, log10, nan
 
 import numpy as np
@@ -7,18 +9,12 @@ import torch
 from torch import Tensor
 
 from harness.base.arrays import Array
-from harness.execution.probe.record import BINS, LOWEST, Row, Size
+from harness.execution.probe.record import Row, Size, exponents, log10_of
 
 SAMPLE = 2**12  # entries that shares are taken of: one of 5 % is then known within 0.4 %
 SAFE = 2.0**-50, 2.0**40  # largest magnitudes between which squares are summed as they are
 MOST_SAMPLES = 2**12  # rows of a batch of which norms are kept
-
-# The bits of a float: the integer type of its width, bits of the fraction, mask of the exponent, and exponent of 2^-1.
-_BITS = {
-    torch.float64: (torch.int64, 52, 2047, 1022),
-    torch.float32: (torch.int32, 23, 255, 126),
-    torch.bfloat16: (torch.int16, 7, 255, 126),
-}
+AT_ONCE = 2**20  # entries that are converted to float64 in one piece, 8 MB
 
 
 def dense(tensor: Tensor) -> Tensor:
@@ -29,101 +25,155 @@ def dense(tensor: Tensor) -> Tensor:
     return torch.view_as_real(values) if values.is_complex() else values
 
 
-def size_of(tensor: Tensor, in_detail: bool = False) -> Size:
-    """Measure a tensor, NaN and infinities included. `in_detail`: count its zeros and its exponents, too."""
-    values = dense(tensor)
-    dtype = str(values.dtype).removeprefix("torch.")
-    if not values.numel():
-        return Size(-inf, -inf, 0, 0, dtype)
-    largest = _largest(values)
-    norm = _log10_norm(values, largest)
-    if not in_detail:
-        return Size(norm, log10_of(largest), values.numel(), 0, dtype)
-    zeros = values.numel() - int(torch.count_nonzero(values))
-    return Size(norm, log10_of(largest), values.numel(), zeros, dtype, _exponents(values))
+class Numbers:
+    """The numbers of a tensor, (batch, ...). Norms of samples and sums are computed when they are first asked for."""
 
+    def __init__(self, tensor: Tensor) -> None:
+        self.values, self._key = dense(tensor), _key(tensor)
+        self.largest = _largest(self.values)  # magnitude; NaN if there is one
+        self.is_regular = 0 < self.largest < inf  # neither zero, infinite nor NaN, and not empty
+        is_safe = SAFE[0] < self.largest < SAFE[1]
+        self._scale = (
+            self.largest if self.is_regular and not is_safe else 1.0
+        )  # squares of numbers / scale are in range
 
-def log10_of(number: float) -> float:
-    """log10, with −inf for zero and NaN for NaN."""
-    return log10(number) if number > 0 else -inf if number == 0 else nan
+    def are_of(self, tensor: Tensor) -> bool:
+        """Whether these are the numbers of a tensor: it has the same memory, which has not been written to since."""
+        return self._key is not None and self._key == _key(tensor)
 
+    def size(self, in_detail: bool = False) -> Size:
+        """NaN and infinities are measured, too. `in_detail`: count zeros and exponents."""
+        values, dtype = self.values, str(self.values.dtype).removeprefix("torch.")
+        entries = values.numel()
+        if not (in_detail and entries):
+            return Size(self.norm, log10_of(self.largest), entries, 0, dtype)
+        zeros = entries - int(torch.count_nonzero(values))
+        return Size(self.norm, log10_of(self.largest), entries, zeros, dtype, exponents(sampled(values)))
 
-def log10_norm(tensor: Tensor) -> float:
-    """log10 of the Euclidean norm."""
-    values = dense(tensor)
-    return _log10_norm(values, _largest(values)) if values.numel() else -inf
+    @property
+    def norm(self) -> float:
+        """log10 of the Euclidean norm; taken of the norms of samples where these are known."""
+        if not self.is_regular:
+            return log10_of(self.largest)
+        if (lengths := self.__dict__.get("_lengths")) is not None:
+            norm = float(lengths @ lengths) ** 0.5
+        else:
+            norm = float(torch.linalg.vector_norm(self._rows, dtype=torch.float64))
+        return log10_of(norm) + log10(self._scale)
+
+    @property
+    def lengths(self) -> Array | None:
+        """The norm of each sample, (batch,); None for a tensor that is no batch."""
+        if self.values.ndim < 2 or not 0 < self.values.shape[0] <= MOST_SAMPLES:
+            return None
+        return self._lengths * self._scale if self.is_regular else np.full(self.values.shape[0], self.largest)
+
+    @property
+    def cosine(self) -> float:
+        """Mean cosine between two samples, weighted by length; NaN where fewer than two are other than zero.
+
+        It is (ΣG − tr G) / ((Σ√G_ii)² − tr G) with the Gram matrix G of the samples.
+        """
+        if self.values.ndim < 2 or self.values.shape[0] < 2 or not self.is_regular:
+            return nan
+        squares = float(self._lengths @ self._lengths)
+        between = float(self._lengths.sum()) ** 2 - squares
+        total = float(torch.linalg.vector_norm(self._sums)) ** 2
+        return (total - squares) / between if between > 0 else nan
+
+    @property
+    def mean(self) -> float:
+        return float(self._sums.sum()) * self._scale / self.values.numel()
+
+    def norm_of_sums(self, axis: int) -> float:
+        """log10 of the norm of the sums over all axes but one."""
+        if not self.is_regular:
+            return log10_of(self.largest)
+        if axis == 0:
+            sums = self._rows.sum(1, dtype=torch.float64)
+        else:
+            sums = self._sums.reshape(self.values.shape[1:])
+            others = [d for d in range(sums.ndim) if d != axis - 1]
+            sums = sums.sum(others) if others else sums
+        return log10_of(float(torch.linalg.vector_norm(sums))) + log10(self._scale)
+
+    @cached_property
+    def _rows(self) -> Tensor:
+        """The samples, (batch, numbers of one), divided by the scale."""
+        rows = self.values.flatten(1) if self.values.ndim > 1 else self.values.reshape(1, -1)
+        return rows if self._scale == 1 else rows.double() / self._scale
+
+    @cached_property
+    def _lengths(self) -> Array:
+        """The norms of the rows, (batch,), in float64."""
+        rows = self._rows
+        parts = (rows,) if rows.numel() <= AT_ONCE else rows.split(max(AT_ONCE // rows.shape[1], 1))
+        norms = [torch.linalg.vector_norm(part.double(), dim=1) for part in parts]
+        return (norms[0] if len(norms) == 1 else torch.cat(norms)).cpu().numpy()
+
+    @cached_property
+    def _sums(self) -> Tensor:
+        """The rows added up, (numbers of a sample,), in float64."""
+        return self._rows.sum(0, dtype=torch.float64)
 
 
 def _largest(values: Tensor) -> float:
+    if not values.numel():
+        return 0.0
     low, high = torch.aminmax(values)
     return float(torch.maximum(-low, high))
 
 
-def _log10_norm(values: Tensor, largest: float) -> float:
-    """Sum squares in float64; divide by the largest magnitude first where they could leave its range."""
-    if largest == 0 or not largest < inf:
-        return log10_of(largest)
-    scale = 1.0 if SAFE[0] < largest < SAFE[1] else largest
-    if scale != 1.0:
-        values = values.double() / scale
-    return log10_of(float(torch.linalg.vector_norm(values, dtype=torch.float64))) + log10(scale)
-
-
-def _exponents(values: Tensor) -> Array:
-    """Counts of the exponents e, 2^(e−1) ≤ |entry| < 2^e, of up to SAMPLE entries other than zero."""
-    values = sampled(values)
-    if values.dtype not in _BITS:
-        values = values.float()
-    integers, fraction, mask, half = _BITS[values.dtype]
-    fields = (values.contiguous().view(integers) >> fraction) & mask
-    counts = torch.bincount(fields, minlength=mask + 1).cpu().numpy()
-    counts[0] -= values.numel() - int(torch.count_nonzero(values))
-    found = np.zeros(BINS, dtype=np.int64)
-    (there,) = np.nonzero(counts)
-    np.add.at(found, (there - half - LOWEST).clip(0, BINS - 1), counts[there])
-    return found
-
-
-def sampled(values: Tensor) -> Tensor:
-    """Up to SAMPLE entries, (n,), evenly spread. The stride has no factor of the last axis, so every unit is met."""
-    stride, units = values.numel() // SAMPLE + 1, values.shape[-1] if values.ndim else 1
-    while gcd(stride, units) > 1:
-        stride += 1
-    return values.flatten()[::stride]
-
-
-def add_outputs(row: Row, result: Tensor) -> None:
-    """Fill in what a row says of an activation's outputs."""
-    row.output_cosine = cosine(result)
-    if result.numel():
-        values = dense(result)
-        row.mean_result = float(values.mean(dtype=torch.float64))
-        spread = torch.linalg.vector_norm(values - row.mean_result, dtype=torch.float64)
-        row.std_result = float(spread) / values.numel() ** 0.5
-
-
-def sample_norms(tensor: Tensor) -> Tensor | None:
-    """The norm of each sample, (batch,), in float64; None for a tensor that is no batch."""
-    if tensor.ndim < 2 or not 0 < tensor.shape[0] <= MOST_SAMPLES:
+def _key(tensor: Tensor) -> tuple | None:
+    """What two tensors of the same numbers have in common; None for one whose memory cannot be compared."""
+    if type(tensor) not in (Tensor, torch.nn.Parameter) or tensor.layout != torch.strided or tensor.is_inference():
         return None
-    return torch.linalg.vector_norm(dense(tensor).flatten(1), dim=1, dtype=torch.float64)
+    return tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype, tensor._version
 
 
-def cosine(tensor: Tensor) -> float:
-    """Mean cosine between two samples, weighted by length: (ΣG − tr G) / ((Σ√G_ii)² − tr G), G the Gram matrix.
-
-    Axis 0 is the batch. NaN where fewer than two samples are other than zero.
+@dataclass
+class Latest:
+    """The numbers that were measured last. They are often asked for again: the result of a call is the argument of the
+    next, and the gradient of an alias is that of the tensor behind it.
     """
-    if tensor.ndim < 2 or tensor.shape[0] < 2 or not tensor.numel():
-        return nan
-    rows = dense(tensor).flatten(1)
-    largest = _largest(rows)
-    if not 0 < largest < inf:
-        return nan
-    if not SAFE[0] < largest < SAFE[1]:
-        rows = rows.double() / largest
-    lengths = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64).cpu().numpy()
-    squares = float(lengths @ lengths)
-    between = float(lengths.sum()) ** 2 - squares
-    total = float(torch.linalg.vector_norm(rows.sum(0, dtype=torch.float64))) ** 2
-    return (total - squares) / between if between > 0 else nan
+
+    numbers: Numbers | None = None
+
+    def of(self, tensor: Tensor) -> Numbers:
+        if self.numbers is None or not self.numbers.are_of(tensor):
+            self.numbers = Numbers(tensor)
+        return self.numbers
+
+    def forget(self) -> None:
+        """Let go of the tensor."""
+        self.numbers = None
+
+
+def size_of(tensor: Tensor) -> Size:
+    """Measure a tensor, NaN and infinities included."""
+    return Numbers(tensor).size()
+
+
+def log10_norm(tensor: Tensor) -> float:
+    """log10 of the Euclidean norm."""
+    return Numbers(tensor).norm
+
+
+def sampled(values: Tensor) -> Array:
+    """Up to SAMPLE entries, (n,), evenly spread in memory. No axis has a factor of the stride, so all units are met."""
+    stride = values.numel() // SAMPLE + 1
+    while gcd(stride, values.numel()) > 1:
+        stride += 1
+    if not values.is_contiguous():
+        values = values.permute(sorted(range(values.ndim), key=values.stride, reverse=True))
+    values = values.flatten()[::stride]
+    return (values if values.dtype in (torch.float32, torch.float64) else values.float()).cpu().numpy()
+
+
+def add_outputs(row: Row, result: Numbers) -> None:
+    """Fill in what a row says of an activation's outputs."""
+    row.output_cosine = result.cosine
+    if result.values.numel():
+        row.mean_result = result.mean
+        spread = torch.linalg.vector_norm(result.values - row.mean_result, dtype=torch.float64)
+        row.std_result = float(spread) / result.values.numel() ** 0.5

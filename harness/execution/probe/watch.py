@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -20,10 +21,27 @@ from harness.execution.probe.hooks.modules import Hook, ModuleHooks, tensors_in
 from harness.execution.probe.hooks.tape import Guard, Tape
 from harness.execution.probe.hooks.trunk import mark_trunk
 from harness.execution.probe.record import Recording, Size
-from harness.execution.probe.run import eager, finished, plain, share_under_eps
-from harness.execution.probe.tensors import size_of
+from harness.execution.probe.run import eager, finished, measured_gradient, plain
+from harness.execution.probe.tensors import Latest
 
 PATIENCE = 8  # forward passes that a recorded one waits for its backward pass, as when several losses are added
+
+
+@dataclass
+class Gradients:
+    """What a recorded step knows of the gradients of parameters."""
+
+    latest: Latest
+    missing: set[str]  # parameters that ask for a gradient and have got none yet
+    wanted: set[str] = field(default_factory=set)  # those that a row has as its weights: others are not measured
+    measured: dict[str, tuple[Size, float]] = field(default_factory=dict)
+
+    def arrived(self, name: str, gradient: Tensor) -> None:
+        """Measure a gradient. What was measured last is let go: nothing may come after the first layer's parameters."""
+        self.latest.forget()
+        self.missing.discard(name)
+        if name in self.wanted:
+            self.measured[name] = measured_gradient(gradient)
 
 
 class Step:
@@ -34,13 +52,11 @@ class Step:
         self.tape = Tape(model, guard)
         self.mode = Mode(self.tape)
         self.hooks = ModuleHooks(self.mode, root=False)
-        self.gradients: dict[str, tuple[Size, float] | None] = {}
+        self.gradients = Gradients(self.tape.latest, {name for name, p in self.tape.named.items() if p.requires_grad})
         self.handles = [
-            p.register_hook(_parameter_hook(guard, self.gradients, name))
-            for name, p in self.tape.named.items()
-            if p.requires_grad
+            self.tape.named[name].register_hook(_parameter_hook(guard, self.gradients, name))
+            for name in self.gradients.missing
         ]
-        self.gradients |= {name: None for name, p in self.tape.named.items() if p.requires_grad}
         self.stance: AbstractContextManager = eager()
 
     @property
@@ -58,6 +74,7 @@ class Step:
         root = next((t.grad_fn for t in tensors_in(result) if t.grad_fn is not None), None)
         if root is not None:
             self.tape.guard(mark_trunk, self.tape, root)
+        self.gradients.wanted |= self.tape.parameters_of_rows()
         self.tape.release()
 
     def abandon(self) -> None:
@@ -71,7 +88,8 @@ class Step:
 
     def finish(self) -> Recording:
         self.abandon()
-        recording = finished(self.tape, self.gradients)
+        without = (name for name in self.tape.named if name in self.gradients.missing)
+        recording = finished(self.tape, self.gradients.measured, tuple(without))
         recording.step = self.number
         return recording
 
@@ -172,7 +190,7 @@ class Watcher:
         if step.has_gradient:
             self.keep(recording)
         else:
-            self.notes.append(f"step {step.number} is not recorded: no backward pass followed its forward pass")
+            self.notes.append(f"step {step.number} is not recorded: no backward pass came to what was seen of it")
 
     def _stopped(self, error: Exception) -> None:
         """Report an error of the recorder, even where warnings are errors: the training goes on."""
@@ -184,10 +202,6 @@ class Watcher:
             print(f"harness.watch: {text}", file=sys.stderr)
 
 
-def _parameter_hook(guard: Guard, gradients: dict, name: str) -> Callable[[Tensor], None]:
-    """A hook that records the size of a parameter's gradient."""
-
-    def measured(gradient: Tensor) -> None:
-        gradients[name] = size_of(gradient), share_under_eps(gradient)
-
-    return lambda gradient: guard(measured, gradient)
+def _parameter_hook(guard: Guard, gradients: Gradients, name: str) -> Callable[[Tensor], None]:
+    """A hook that records the size of a parameter's gradient. It can reach numbers only, as those of the tape."""
+    return lambda gradient: guard(gradients.arrived, name, gradient)

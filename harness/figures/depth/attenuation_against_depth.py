@@ -1,6 +1,6 @@
 """The attenuation against depth: a panel per setting, with a line per activation and rings where formats read zero."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,13 +27,16 @@ from harness.figures.kit.page import (
 )
 from harness.figures.kit.quartiles import quartiles
 from harness.figures.kit.settings import Panels, select
-from harness.figures.kit.style import GREY, INK, THEORY, looks, mix
+from harness.figures.kit.style import INK, THEORY, looks, mix
+from harness.figures.kit.zeros import draw_rings, ring_entries, zero_depths, zeros_in_words
 
 HEADING = Heading("How much of the gradient is left at the first layer")
 MOST_PANELS = 9
 STRIP = 1.2  # height of a strip of residuals, in inches
 MIDDLE_HALF = 0.6745  # standard deviations from the mean of a normal law to its quartiles
-FORMATS = {"float32": ("s", 10), "float64": ("o", 14)}  # marker and size: rings around the median
+
+
+Strip = Callable[[Axes, pd.DataFrame, tuple[str, ...]], None]  # axes, rows of a setting, activations
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def prepare(layers: pd.DataFrame, networks: pd.DataFrame) -> Prepared:
     gain = networks["log10_gradient_gain"].mask(networks["dead_from_layer"].notna(), -np.inf)
     rows = quartiles(networks.assign(gain=gain), ["setting", "activation", "depth"], "gain")
     rows = rows.merge(_theory(networks), on=["setting", "activation", "depth"])
-    return Prepared(rows, _zeros(networks), networks, chosen.panels, chosen.activations, chosen.notes)
+    return Prepared(rows, zero_depths(networks), networks, chosen.panels, chosen.activations, chosen.notes)
 
 
 def _theory(networks: pd.DataFrame) -> pd.DataFrame:
@@ -77,53 +80,48 @@ def _theory(networks: pd.DataFrame) -> pd.DataFrame:
     return found.drop(columns="half").reset_index()
 
 
-def _zeros(networks: pd.DataFrame) -> pd.DataFrame:
-    """The first depth at which each format reads zero. Dead networks, whose gradient is zero, are left out."""
-    living = networks[networks["dead_from_layer"].isna() & networks["log10_gradient_gain"].notna()]
-    found = []
-    for name in FORMATS:
-        reads_zero = living[f"zero_from_layer_{name}"].notna()
-        share = reads_zero.groupby([living[key] for key in ("setting", "activation", "depth")], observed=True).mean()
-        share = share[share >= 0.5].reset_index()
-        found.append(
-            share.groupby(["setting", "activation"], observed=True)["depth"].min().reset_index().assign(format=name)
-        )
-    return pd.concat(found, ignore_index=True)[["setting", "activation", "format", "depth"]]
-
-
 def finding(prepared: Prepared) -> str:
     """`Over 1024 layers sigmoid loses 512 to 643 decades, relu 4 to 158`: medians of the settings shown."""
     depth = prepared.rows["depth"].max()
     deepest = prepared.rows[prepared.rows["depth"] == depth]
-    parts = [text.change(name, deepest[deepest["activation"] == name]["median"]) for name in prepared.activations[:3]]
-    return f"Over {depth} layers {'; '.join(filter(None, parts))}" if any(parts) else ""
+    said = text.changes({name: deepest[deepest["activation"] == name]["median"] for name in prepared.activations})
+    return f"Over {depth} layers {said}" if said else ""
 
 
 def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
-    """Draw a panel per setting with a line per activation; where there is theory, below it what theory misses."""
-    count = len(prepared.panels.labels)
+    """Draw a panel per setting with a line per activation; below it what theory misses, and the share that lives."""
+    count, strips = len(prepared.panels.labels), _strips(prepared)
     rows, columns = grid_shape(count)
-    height, strips = 3.6 if rows == 1 else 2.8, bool(prepared.rows["theory"].notna().any())
-    grid = Grid(rows, columns, height)
-    if strips:  # below each row of panels one of residuals
-        grid = Grid(2 * rows, columns, (height + STRIP) / 2, None, [height, STRIP] * rows, False, "row")
+    heights = [3.6 if rows == 1 else 2.8, *[STRIP] * len(strips)]
+    grid = Grid(len(heights) * rows, columns, sum(heights) / len(heights), None, heights * rows, False, "row")
     figure, axes = new_page(heading, grid, _caption(prepared), _legend(prepared))
-    above = axes[::2] if strips else axes
+    above = axes[:: len(heights)]
     flat = keep_panels(above, count)
     for panel, (setting, label) in zip(flat, prepared.panels.labels.items(), strict=True):
         networks = prepared.networks[prepared.networks["setting"] == setting]
-        missing = text.dead_and_unknown(networks, name_activation=len(prepared.activations) > 1)
-        panel_title(panel, label, missing, _reads_zero(prepared, setting))
-        _lines(panel, prepared.rows[prepared.rows["setting"] == setting], prepared.activations)
+        missing = text.dead_and_unknown(networks, name_activation=len(prepared.activations) > 1, dead=False)
+        zeros = prepared.zeros[prepared.zeros["setting"] == setting]
+        panel_title(panel, label, missing, zeros_in_words(zeros))
+        own = prepared.rows[prepared.rows["setting"] == setting]
+        _lines(panel, own, prepared.activations)
+        draw_rings(panel, zeros, own)
         _depth_axis(panel, prepared.rows["depth"])
         plain_ticks(panel.yaxis)
-    for panel, setting in zip(flat, prepared.panels.labels, strict=True):
-        _zero_marks(panel, prepared, setting)
     _same_scales(flat)
     label_edges(above, count, "" if strips else "depth (layers)", "attenuation (decades)")
-    if strips:
-        _residuals(axes[1::2], prepared)
+    for place, (lines, label) in enumerate(strips, start=1):
+        _strip(axes[place :: len(heights)], prepared, lines, label, "depth (layers)" if place == len(strips) else "")
     return figure
+
+
+def _strips(prepared: Prepared) -> list[tuple[Strip, str]]:
+    """What is drawn below the panels, each with the label of its axis."""
+    strips: list[tuple[Strip, str]] = []
+    if prepared.rows["theory"].notna().any():
+        strips.append((_residual_lines, "measured −\ntheory"))
+    if prepared.rows["dead"].any():
+        strips.append((_living_shares, "share\nthat lives"))
+    return strips
 
 
 def _same_scales(panels: Sequence[Axes]) -> None:
@@ -133,16 +131,15 @@ def _same_scales(panels: Sequence[Axes]) -> None:
         panel.set_ylim(limits[:, 1, 0].min(), limits[:, 1, 1].max())
 
 
-def _residuals(axes: np.ndarray, prepared: Prepared) -> None:
-    """What theory misses in each panel, on depths that are evenly spaced where they grow by factors."""
+def _strip(axes: np.ndarray, prepared: Prepared, lines: Strip, y: str, x: str) -> None:
+    """A strip below each panel, on depths that are evenly spaced where they grow by factors."""
     count = len(prepared.panels.labels)
     strips = keep_panels(axes, count)
     for strip, setting in zip(strips, prepared.panels.labels, strict=True):
-        _residual_lines(strip, prepared.rows[prepared.rows["setting"] == setting], prepared.activations)
+        lines(strip, prepared.rows[prepared.rows["setting"] == setting], prepared.activations)
         log_depths(strip, sorted(prepared.rows["depth"].unique()))
-        plain_ticks(strip.yaxis, 3)
     _same_scales(strips)
-    label_edges(axes, count, "depth (layers)", "measured −\ntheory")
+    label_edges(axes, count, x, y)
 
 
 def _residual_lines(axes: Axes, rows: pd.DataFrame, names: tuple[str, ...]) -> None:
@@ -155,6 +152,16 @@ def _residual_lines(axes: Axes, rows: pd.DataFrame, names: tuple[str, ...]) -> N
         for column in ("theory_low", "theory_high"):
             half = own[column] - own["theory"]
             axes.plot(own["depth"], half, color=mix(look.colour, INK, 0.6), linestyle=THEORY, linewidth=0.6)
+    plain_ticks(axes.yaxis, 3)
+
+
+def _living_shares(axes: Axes, rows: pd.DataFrame, names: tuple[str, ...]) -> None:
+    for name, look in looks(names).items():
+        own = rows[(rows["activation"] == name) & (rows["draws"] > rows["unknown"])]
+        share = 1 - own["dead"] / (own["draws"] - own["unknown"])
+        axes.plot(own["depth"], share, color=look.colour, linestyle=look.line, marker=look.marker, ms=3, clip_on=False)
+    axes.set_ylim(-0.05, 1.05)
+    axes.set_yticks([0, 0.5, 1], ["0", "50 %", "100 %"])
 
 
 def _lines(axes: Axes, rows: pd.DataFrame, names: tuple[str, ...]) -> None:
@@ -213,67 +220,18 @@ def _depth_axis(axes: Axes, depths: pd.Series) -> None:
     plain_ticks(axes.xaxis, 5, whole=True)
 
 
-def _zero_marks(axes: Axes, prepared: Prepared, setting: int) -> None:
-    """Draw a ring around the first point at which a format reads zero."""
-    points = prepared.zeros[prepared.zeros["setting"] == setting].merge(
-        prepared.rows, on=["setting", "activation", "depth"]
-    )
-    for point in points[np.isfinite(points["median"])].itertuples():
-        marker, size = FORMATS[point.format]
-        axes.plot(
-            point.depth,
-            point.median,
-            marker,
-            markersize=size,
-            markerfacecolor="none",
-            markeredgecolor=INK,
-            markeredgewidth=1.3,
-            zorder=4,
-            clip_on=False,
-        )
-
-
-def _reads_zero(prepared: Prepared, setting: int) -> str:
-    """The depths of the rings in words: `float32 reads 0 from depth 128 (sigmoid), 512 (relu)`."""
-    zeros, parts = prepared.zeros[prepared.zeros["setting"] == setting], []
-    for name in FORMATS:
-        first = zeros[zeros["format"] == name].sort_values("depth", kind="stable")
-        depths = [f"{row.depth} ({text.clean(row.activation, 20)})" for row in first.head(4).itertuples()]
-        if depths:
-            more = f" and {len(first) - 4} more" if len(first) > 4 else ""
-            parts.append(f"{name} reads 0 from depth {', '.join(depths)}{more}")
-    return "; ".join(parts)
-
-
 def _legend(prepared: Prepared) -> list:
-    rings = [
-        (
-            Line2D(
-                [],
-                [],
-                color=GREY,
-                linestyle="none",
-                marker=marker,
-                markersize=size * 0.8,
-                markerfacecolor="none",
-                markeredgecolor=INK,
-            ),
-            f"{name} reads 0 from this depth on",
-        )
-        for name, (marker, size) in FORMATS.items()
-        if (prepared.zeros["format"] == name).any()
-    ]
     theory = [(Line2D([], [], color=INK, linestyle=THEORY, linewidth=1.4), "theory, and the middle half it predicts")]
     return [
         activation_entries(prepared.activations),
-        [*(theory if prepared.rows["theory"].notna().any() else []), *rings],
+        [*(theory if prepared.rows["theory"].notna().any() else []), *ring_entries(prepared.zeros)],
     ]
 
 
 def _caption(prepared: Prepared) -> str:
     meaning = "Attenuation: log₁₀ of ‖∂C/∂z‖ at the first layer over that at the last; 0 is none, −3 a thousandth"
     dead = (
-        "A dead network counts as −∞; no point where it is the median"
+        "A dead network counts as −∞; where half of the draws or more are dead there is no point"
         if prepared.networks["dead_from_layer"].notna().any()
         else ""
     )
@@ -283,8 +241,8 @@ def _caption(prepared: Prepared) -> str:
         else ""
     )
     theory = (
-        "Theory is for one sample and a start that is independent of the weights (cost: linear, batch: 1); below, what "
-        "is measured less theory, in decades"
+        "Theory is for one sample and a start that is independent of the weights (cost: linear, batch: 1)"
+        f"{_beyond_theory(prepared.networks)}; below, what is measured less theory, in decades"
         if prepared.rows["theory"].notna().any()
         else ""
     )
@@ -297,3 +255,14 @@ def _caption(prepared: Prepared) -> str:
         zero,
         shown_note(prepared.notes),
     )
+
+
+def _beyond_theory(networks: pd.DataFrame) -> str:
+    """Why these networks may lie outside of theory's band: `, which these are not: cost squared, batch 64`."""
+    usual = {"cost": "linear", "batch": 1}
+    found = [
+        f"{name} {networks[name].iloc[0]}"
+        for name in usual
+        if name in networks and (networks[name] != usual[name]).any()
+    ]
+    return f", but here it is {' and '.join(found)}, so that medians may leave its band" if found else ""

@@ -98,6 +98,23 @@ def _slope(label: str, width: int, sigma_w: float) -> float:
         return nan
 
 
+def finding(prepared: Prepared) -> str:
+    """`A gradient grows nowhere (sigmoid, width 16), at σ_w 17 to 100 (sigmoid, width 64)`: the ends of the widths."""
+    said = [
+        f"{_grows(prepared.rows, name, width)} ({text.clean(name)}, width {width})"
+        for name in prepared.activations[:2]
+        for width in dict.fromkeys((prepared.widths[0], prepared.widths[-1]))
+    ]
+    return f"In the median a gradient grows {', '.join(said)}"
+
+
+def _grows(rows: pd.DataFrame, name: str, width: int) -> str:
+    """The σ_w of the sweep at which the median slope is above 0, in words."""
+    own = rows[(rows["activation"] == name) & (rows["width"] == width)]
+    grows = own[own["median"] > 0]["sigma_w"]
+    return f"at σ_w {text.in_words(grows.min(), grows.max())}" if len(grows) else "nowhere"
+
+
 def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
     """Draw a panel per activation: σ_w to the right, decades a layer upwards, a colour per width."""
     colours = dict(zip(prepared.widths, shades("#00508c", len(prepared.widths))[::-1], strict=True))

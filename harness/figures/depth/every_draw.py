@@ -62,6 +62,13 @@ def prepare(layers: Layers, networks: pd.DataFrame) -> Prepared:
     return Prepared(frame, tuple(decades[:MOST_COLUMNS]), chosen.panels.shared, notes)
 
 
+def finding(prepared: Prepared) -> str:
+    """`Draws within ± 3 decades, in %: 58 (he_normal, depth 129), 97 (…)`; of more than three columns the ends."""
+    columns = prepared.columns
+    shares = {text.clean(row.label): 100 * row.inside for row in columns.itertuples()}
+    return f"Draws within ± {DECADES:g} decades, in %: {text.span(shares, '.0f')}"
+
+
 def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
     """Draw the columns next to each other: decades upwards, the share within the band above."""
     draws = prepared.columns["draws"]
@@ -82,7 +89,7 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
         name: look.colour for name, look in looks([str(n) for n in prepared.columns["activation"].unique()]).items()
     }
     for place, (row, values) in enumerate(zip(prepared.columns.itertuples(), prepared.decades, strict=True)):
-        _column(axes, place, values, colours[str(row.activation)], f"{row.inside:.0%}")
+        _column(axes, place, values, colours[str(row.activation)], f"{100 * row.inside:.0f} %")
     labels = [text.clean(label, 30) for label in prepared.columns["label"]]
     axes.set_xticks(range(len(labels)), labels, rotation=30, ha="right", fontsize=8)
     axes.set_ylabel("attenuation (decades)")

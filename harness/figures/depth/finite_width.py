@@ -69,6 +69,22 @@ def prepare(layers: pd.DataFrame, networks: pd.DataFrame) -> Prepared:
     return Prepared(panels, laws, dead, str(networks["activation"].iloc[0]))
 
 
+def finding(prepared: Prepared) -> str:
+    """`Theory misses the median attenuation by at most 0.05 decades, and its standard deviation by at most 4 %`."""
+    known = [
+        (np.median(values) - prepared.laws[key][0], np.std(values) / prepared.laws[key][1] - 1)
+        for key, values in prepared.panels.items()
+        if len(values) and np.isfinite(prepared.laws[key]).all()
+    ]
+    if not known:
+        return ""
+    median, deviation = np.abs(known).max(axis=0)
+    return (
+        f"Theory misses the median attenuation by at most {median:.2g} decades, and its standard deviation by at most "
+        f"{100 * deviation:.0f} %"
+    )
+
+
 def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
     """Draw a row of panels for each width and a panel for each depth."""
     widths = list(dict.fromkeys(width for width, _ in prepared.panels))
@@ -86,7 +102,7 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
     for row, width in zip(axes, widths, strict=True):
         keys = [key for key in prepared.panels if key[0] == width]
         for panel, key in zip(row, keys, strict=False):
-            panel_title(panel, f"n = {width}, {key[1] - 1} factors: L/n = {(key[1] - 1) / width:.3g}")
+            panel_title(panel, f"n = {width}, L = {key[1] - 1}: L/n = {(key[1] - 1) / width:.3g}")
             _panel(panel, prepared.panels[key], *prepared.laws[key], colour)
         for spare in row[len(keys) :]:
             spare.remove()
@@ -120,6 +136,7 @@ def _caption(prepared: Prepared) -> str:
     draws = sorted({len(values) + prepared.dead[key] for key, values in prepared.panels.items()})
     return caption(
         f"{draws[0]} draws a panel, {text.clean(prepared.activation)}",
+        "Of width n and L factors, one less than the depth",
         "Theory is for one sample and a start that is independent of the weights (the linear cost)",
         _left_out(prepared),
     )

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from harness.figures.kit import text
 from harness.figures.kit.layer_quartiles import layer_quartiles
-from harness.figures.kit.marks import activation_entries, band, shown_note
+from harness.figures.kit.marks import activation_entries, band, separated, shown_note
 from harness.figures.kit.page import (
     Grid,
     Heading,
@@ -21,7 +21,6 @@ from harness.figures.kit.page import (
     new_page,
     panel_title,
     plain_ticks,
-    separated,
     write_in_empty_panel,
 )
 from harness.figures.kit.settings import Panels, evenly_spaced, select
@@ -30,6 +29,7 @@ from harness.figures.kit.style import GREY, INK, looks, shades
 HEADING = Heading("The gradient of the weights, layer by layer")
 MOST_PANELS, MOST_DEPTHS = 6, 6
 SHALLOWEST = 1 / 40  # of the largest depth: a line of a shallower network would be too short to see
+DEEP = 10  # from this depth on, lines end within a tenth of the axis: their names share a column beside it
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,13 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
     figure, axes = new_page(heading, grid, notes, _legend(prepared))
     for panel, (setting, label) in zip(keep_panels(axes, count), prepared.panels.labels.items(), strict=True):
         networks = prepared.networks[prepared.networks["setting"] == setting]
-        panel_title(panel, label, text.dead_and_unknown(networks, name_activation=len(prepared.activations) > 1))
-        _lines(panel, prepared.rows[prepared.rows["setting"] == setting], prepared)
+        missing = text.dead_and_unknown(networks, name_activation=len(prepared.activations) > 1)
+        own = prepared.rows[prepared.rows["setting"] == setting]
+        panel_title(panel, label, missing, _dead_from(own, prepared.activations))
+        _lines(panel, own, prepared)
         _relative_axis(panel)
         plain_ticks(panel.yaxis)
-        _name_depths(panel, prepared.rows[prepared.rows["setting"] == setting], prepared)
+        _name_depths(panel, own, prepared)
     label_edges(axes, count, "layer / depth: output → input", "log₁₀ ‖∂C/∂W‖  (decades)")
     return figure
 
@@ -117,14 +119,31 @@ def _name_depths(axes: Axes, rows: pd.DataFrame, prepared: Prepared) -> None:
     apart = ends.groupby("activation", observed=True)["median"].agg(lambda own: own.max() - own.min())
     if apart.empty:
         return
-    axes.set_xlim(1.02, -0.16)  # room for the names
+    axes.set_xlim(1.02, -0.3 if prepared.rows["dead"].any() else -0.16)  # room for the names
     low, high = axes.get_ylim()
     own = ends[ends["activation"] == apart.idxmax()].sort_values("depth")
-    places = separated(own["median"], 0.055 * (high - low), low, high)
-    for depth, median, place in zip(own["depth"], own["median"], places, strict=True):
+    margin = own[own["depth"] >= DEEP]  # whose lines end beside each other
+    places = dict(zip(margin["depth"], separated(margin["median"], 0.055 * (high - low), low, high), strict=True))
+    for row in own.itertuples():
+        place = (-0.03, places[row.depth]) if row.depth in places else (1 / row.depth - 0.03, row.median)
+        alive = 1 - row.dead / max(row.draws - row.unknown, 1)
+        words = str(row.depth) if alive == 1 else f"{row.depth}: {100 * alive:.0f} %"
         axes.annotate(
-            str(depth), (1 / depth, median), (-0.03, place), fontsize=7.5, va="center", color=INK
+            words,
+            (1 / row.depth, row.median),
+            place,
+            fontsize=7.5,
+            va="center",
+            color=INK,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8},
         ).set_in_layout(False)
+
+
+def _dead_from(rows: pd.DataFrame, names: tuple[str, ...]) -> str:
+    """`Half or more are dead from depth 20`: where the lines of an activation end; empty where none does."""
+    dead = rows[np.isneginf(rows["median"])].groupby("activation", observed=True)["depth"].min()
+    named = [f"{depth} ({text.clean(name, 20)})" if len(names) > 1 else str(depth) for name, depth in dead.items()]
+    return f"half or more are dead from depth {', '.join(named)}" if named else ""
 
 
 def finding(prepared: Prepared) -> str:
@@ -133,9 +152,11 @@ def finding(prepared: Prepared) -> str:
     deepest = rows[rows["depth"] == depth].set_index(["setting", "activation", "layer"])["median"]
     if depth == 1 or not {1, depth} <= set(deepest.index.get_level_values("layer")):
         return ""
-    change = (deepest.xs(1, level="layer") - deepest.xs(depth, level="layer")).reset_index()
-    parts = [text.change(name, change[change["activation"] == name]["median"]) for name in prepared.activations[:3]]
-    return f"‖∂C/∂W‖ over {depth} layers: {'; '.join(filter(None, parts))}" if any(parts) else ""
+    first, last = deepest.xs(1, level="layer"), deepest.xs(depth, level="layer")
+    dead = np.isneginf(first) | np.isneginf(last)
+    change = (first.mask(dead) - last.mask(dead)).mask(dead, -np.inf).reset_index()
+    said = text.changes({name: change[change["activation"] == name]["median"] for name in prepared.activations})
+    return f"‖∂C/∂W‖ over {depth} layers: {said}" if said else ""
 
 
 def _legend(prepared: Prepared) -> list[list[tuple[Line2D, str]]]:
@@ -156,5 +177,6 @@ def _dead(prepared: Prepared) -> str:
     if not prepared.networks["dead_from_layer"].notna().any():
         return ""
     return (
-        "A dead network has a gradient of 0, minus infinity here: it counts, and where it is the median the line ends"
+        "A dead network has a gradient of 0, minus infinity here: it counts, and where it is the median the line ends; "
+        "in %, beside a depth: the draws that live"
     )

@@ -11,13 +11,23 @@ from matplotlib.patches import Patch
 
 from harness.base.numbers import number
 from harness.figures.kit import text
-from harness.figures.kit.page import Grid, Heading, caption, new_page, panel_title, plain_ticks, write_in_empty_panel
+from harness.figures.kit.page import (
+    Grid,
+    Heading,
+    caption,
+    new_page,
+    page_width,
+    panel_title,
+    plain_ticks,
+    write_in_empty_panel,
+)
 from harness.figures.kit.pairs import comparisons
 from harness.figures.kit.settings import evenly_spaced
 from harness.figures.kit.style import INK, PALE
 
 HEADING = Heading("The same draws on both sides: differences in slope, and how sharp they get")
 MOST_ROWS = 16  # of each kind
+NARROWEST = 3.0  # inches of a panel, of which the labels take half
 
 
 @dataclass(frozen=True)
@@ -77,9 +87,9 @@ def narrowing(table: pd.DataFrame) -> dict[str, float]:
 def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
     """Draw differences on the left, and on the right their intervals about the median, with and without pairing."""
     kinds = [(kind, group) for kind, group in prepared.rows.groupby("between", sort=True)]
-    heights = [0.95 + (0.36 if group["at"].nunique() > 1 else 0.27) * len(group) for _, group in kinds] or [2.0]
+    heights = [0.95 + _row_height(group) * len(group) for _, group in kinds] or [2.0]
     grid = Grid(
-        max(len(kinds), 1), 2, sum(heights) / len(heights), (1, 1.2), sharex=False, sharey="row", heights=heights
+        max(len(kinds), 1), 2, sum(heights) / len(heights), (1, 1.2), heights, False, "row", narrowest=NARROWEST
     )
     figure, axes = new_page(heading, grid, _caption(prepared), [_legend(prepared)])
     for (left, right), (kind, group) in zip(axes, kinds, strict=False):
@@ -87,13 +97,20 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
         panel_title(right, "distance from the median")
         _differences(left, group)
         _intervals(right, group)
-        left.set_yticks(range(len(group)), _names(group))
-        left.set_ylim(len(group) - 0.4, -0.6)
-        left.set_xlabel("difference in slope (decades per layer)")
+        for panel in (left, right) if grid.stacked else (left,):
+            panel.set_yticks(range(len(group)), _names(group, 18 if grid.stacked else 36))
+            panel.set_ylim(len(group) - 0.4, -0.6)
+        left.set_xlabel("difference in slope" + ("\n" if grid.stacked else " ") + "(decades per layer)")
         right.set_xlabel("decades per layer")
     if not kinds:
         write_in_empty_panel(axes[0, 0], "nothing to compare")
     return figure
+
+
+def _row_height(rows: pd.DataFrame) -> float:
+    """In inches: room for the lines of a label, which are more on a narrow page."""
+    narrow = page_width() < 2 * NARROWEST
+    return (0.36 if rows["at"].nunique() > 1 else 0.27) + 0.27 * narrow
 
 
 def finding(prepared: Prepared) -> str:
@@ -102,18 +119,19 @@ def finding(prepared: Prepared) -> str:
     if not factors:
         return ""
     said = [
-        f"{_times(ratio)}-fold narrower intervals between {kind}s" if ratio > 1.2 else f"no gain between {kind}s"
+        f"{_times(ratio)} times narrower between {kind}s" if ratio > 1.2 else f"no narrower between {kind}s"
         for kind, ratio in factors.items()
     ]
-    return f"Differences in slope over the same draws: {', '.join(said)}"
+    return f"Over the same draws, intervals of differences in slope are {', '.join(said)}"
 
 
-def _names(rows: pd.DataFrame) -> list[str]:
-    """Labels such as `sigmoid − relu`, with the coordinates on a second line where they differ between rows."""
+def _names(rows: pd.DataFrame, letters: int) -> list[str]:
+    """Labels such as `sigmoid − relu`, in lines of so many letters; the coordinates below where they differ."""
     pairs = [f"{text.clean(row.second, 20)} − {text.clean(row.first, 16)}" for row in rows.itertuples()]
-    places = [f"\n{text.clean(row.at, 34)}" if row.at else "" for row in rows.itertuples()]
-    several = rows["at"].nunique() > 1
-    return [pair + (place if several else "") for pair, place in zip(pairs, places, strict=True)]
+    places = [text.clean(row.at, 34) if row.at and rows["at"].nunique() > 1 else "" for row in rows.itertuples()]
+    return [
+        "\n".join(text.in_lines(part, letters) for part in parts if part) for parts in zip(pairs, places, strict=True)
+    ]
 
 
 def _differences(axes: Axes, rows: pd.DataFrame) -> None:
@@ -131,7 +149,7 @@ def _differences(axes: Axes, rows: pd.DataFrame) -> None:
             fontsize=8.5,
         )
     axes.margins(x=0.08)
-    plain_ticks(axes.xaxis, 4)
+    plain_ticks(axes.xaxis, 4 if page_width() > 2 * NARROWEST else 2)
 
 
 def _value(difference: float, pairs: int, both_dead: int, unknown: int) -> str:
@@ -151,7 +169,7 @@ def _intervals(axes: Axes, rows: pd.DataFrame) -> None:
             _bar(axes, y - 0.13 if row.same_draws else y + 0.13, row.low, row.high, row.median_difference, *colours)
     axes.use_sticky_edges = False
     axes.margins(x=0.06)
-    plain_ticks(axes.xaxis, 5)
+    plain_ticks(axes.xaxis, 5 if page_width() > 2 * NARROWEST else 2)
 
 
 def _bar(axes: Axes, y: float, low: float, high: float, middle: float, face: str, edge: str) -> None:

@@ -82,7 +82,7 @@ def finding(prepared: Prepared) -> str:
     depth = prepared.cells["depth"].max()
     deepest = prepared.cells[prepared.cells["depth"] == depth]
     parts = [_holds(name, deepest[deepest["activation"] == name]) for name in prepared.activations[:3]]
-    return f"Over {depth} layers a gradient stays within {EVEN:g} decades at weight scale {'; '.join(parts)}"
+    return f"Weight scales that keep a gradient within {EVEN:g} decades over {depth} layers: {', '.join(parts)}"
 
 
 def _holds(name: str, cells: pd.DataFrame) -> str:

@@ -13,7 +13,7 @@ from matplotlib.ticker import NullLocator
 from harness.base.numbers import formatted, number
 from harness.figures.kit import text
 from harness.figures.kit.marks import shown_note
-from harness.figures.kit.page import Grid, Heading, caption, keep_panels, new_page, panel_title
+from harness.figures.kit.page import Grid, Heading, caption, keep_panels, new_page, page_width, panel_title
 from harness.figures.kit.quartiles import quartiles
 from harness.figures.kit.settings import select, unusual
 from harness.figures.kit.style import GREY, INK, PALE, looks
@@ -22,6 +22,7 @@ HEADING = Heading("What keeps a gradient, and for which activation")
 MOST_ROWS, MOST_PANELS, MOST_DEPTHS = 24, 3, 4
 KEPT = 3  # decades, within which a gradient counts as kept; the axis is linear there, and logarithmic beyond
 FOR_NUMBERS = 400  # times the largest attenuation: where the axis ends, beyond the numbers on the right
+NARROWEST = 2.5  # inches of a panel; on a narrower page they stand one below the other
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,9 @@ def finding(prepared: Prepared) -> str:
 
 def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
     """Draw a panel per activation with a row per kind of network: a point per depth, and theory at the greatest."""
-    grid = Grid(1, len(prepared.activations), height=1.0 + 0.25 * len(prepared.labels))
+    wide = page_width() >= NARROWEST * len(prepared.activations)
+    row = 0.25 if wide else 0.46  # inches: labels have two or three lines on a narrow page
+    grid = Grid(1, len(prepared.activations), height=1.0 + row * len(prepared.labels), narrowest=NARROWEST)
     figure, axes = new_page(heading, grid, _caption(prepared), [_legend(prepared)])
     colours = {name: look.colour for name, look in looks(list(prepared.activations)).items()}
     for panel, name in zip(keep_panels(axes, len(prepared.activations)), prepared.activations, strict=True):
@@ -138,7 +141,8 @@ def _axis(axes: Axes, prepared: Prepared) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.axvspan(-KEPT, KEPT, color=PALE, linewidth=0, zorder=0)
     axes.axvline(0, color="#555555", linewidth=0.8, zorder=1)
-    axes.set_yticks(range(len(prepared.labels)), list(prepared.labels))
+    letters = 60 if page_width() >= NARROWEST * len(prepared.activations) else 22
+    axes.set_yticks(range(len(prepared.labels)), [text.in_lines(label, letters) for label in prepared.labels])
     axes.set_ylim(len(prepared.labels) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="x", labelsize=8)

@@ -48,6 +48,22 @@ def activation_entries(
     return entries
 
 
+def separated(places: Sequence[float], gap: float, low: float = -np.inf, high: float = np.inf) -> list[float]:
+    """Places moved as little as possible so that they are a gap apart and within [low, high]; their order is kept."""
+    order, steps = np.argsort(places, kind="stable"), gap * np.arange(len(places))
+    groups: list[tuple[float, int]] = []  # (mean, count): neighbours that push each other share their mean
+    for value in np.asarray(places, dtype=float)[order] - steps:
+        mean, count = float(value), 1
+        while groups and groups[-1][0] > mean:
+            before, before_count = groups.pop()
+            mean, count = (before * before_count + mean * count) / (before_count + count), before_count + count
+        groups.append((mean, count))
+    moved = np.repeat([mean for mean, _ in groups], [count for _, count in groups]) + steps
+    result = np.empty(len(places))
+    result[order] = np.maximum(np.minimum(moved, high - steps[::-1]), low + steps)
+    return list(result)
+
+
 def shown_note(notes: Sequence[str]) -> str:
     """The part of the sweep that a figure shows, for its caption; empty where it shows everything."""
     return f"Shown: {', '.join(notes)}" if notes else ""

@@ -18,12 +18,13 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from harness.base.numbers import formatted
 from harness.figures.kit.style import GREY, INK
-from harness.figures.kit.text import clean, in_lines
+from harness.figures.kit.text import bold_lines, clean, in_lines
 
 WIDTH = 8.6  # inches; at 150 dpi about 1300 pixels, which a README shows at 800
 NARROWEST_PANEL = 2.2  # inches; a narrower page has fewer columns of panels
 DPI = 150
 LEGEND_LINE = 0.21  # height in inches
+LETTER = 0.073  # width in inches, at the 9 points of legends
 
 Share = bool | Literal["none", "all", "row", "col"]
 Legend = Sequence[tuple[Artist, str]]
@@ -52,7 +53,10 @@ class Heading:
 
 @dataclass(frozen=True)
 class Grid:
-    """The panels: rows and columns, the mean height of a row in inches, relative widths and heights."""
+    """The panels: rows and columns, the mean height of a row in inches, relative widths and heights.
+
+    `narrowest`: width of a column in inches; on a page with less for each, all panels stand one below the other.
+    """
 
     rows: int
     columns: int
@@ -61,33 +65,47 @@ class Grid:
     heights: Sequence[float] | None = None
     sharex: Share = True
     sharey: Share = True
+    narrowest: float = 1.2
+
+    @property
+    def stacked(self) -> bool:
+        return self.columns > 1 and page_width() < self.columns * self.narrowest
 
 
 def new_page(heading: Heading, grid: Grid, caption: str, legends: Sequence[Legend] = ()) -> tuple[Figure, np.ndarray]:
     """An empty page: the figure and its axes (rows, columns). Each legend begins on a line of its own."""
-    title = _wrapped(clean(heading.title, 200), 84)
+    title = bold_lines(clean(heading.title, 220), TITLE.size, 72 * (page_width() - 0.3))
     sentence = _wrapped(clean(heading.sentence, 400), 118) if heading.sentence else []
     notes = _wrapped(caption, 138)
-    legends = [legend for legend in legends if legend]
+    legends = [_fitted(legend) for legend in legends if legend]
     legend_lines = sum(_legend_lines(legend) for legend in legends)
     top = 0.1 + sum((TITLE.line * len(title), SENTENCE.line * len(sentence), LEGEND_LINE * legend_lines)) + 0.04
     bottom = 0.1 + CAPTION.line * len(notes)
-    height = top + grid.rows * grid.height + bottom
+    height = top + grid.rows * grid.height * (grid.columns if grid.stacked else 1) + bottom
     figure = Figure(figsize=(page_width(), height), layout=_layout(top / height, bottom / height))
     y = _write_lines(figure, title, height - 0.08, TITLE)
     y = _write_lines(figure, sentence, y, SENTENCE)
     _add_legends(figure, legends, y)
     _write_lines(figure, notes, bottom - 0.06, CAPTION)
-    axes = figure.subplots(
-        grid.rows,
-        grid.columns,
-        sharex=grid.sharex,
-        sharey=grid.sharey,
-        squeeze=False,
-        width_ratios=grid.widths,
-        height_ratios=grid.heights,
+    if grid.stacked:
+        return figure, _stack(figure, grid)
+    size, shared, ratios = (grid.rows, grid.columns), (grid.sharex, grid.sharey), (grid.widths, grid.heights)
+    return figure, figure.subplots(
+        *size, sharex=shared[0], sharey=shared[1], squeeze=False, width_ratios=ratios[0], height_ratios=ratios[1]
     )
-    return figure, axes
+
+
+def _stack(figure: Figure, grid: Grid) -> np.ndarray:
+    """The panels of a grid one below the other, row by row, as an array (rows, columns)."""
+    heights = None if grid.heights is None else list(np.repeat(grid.heights, grid.columns))
+    axes = figure.subplots(grid.rows * grid.columns, 1, squeeze=False, height_ratios=heights)
+    axes = axes.reshape(grid.rows, grid.columns)
+    for share, join in ((grid.sharex, Axes.sharex), (grid.sharey, Axes.sharey)):
+        firsts = {True: axes[:1, :1], "all": axes[:1, :1], "row": axes[:, :1], "col": axes[:1]}.get(share, axes)
+        for panel, first in zip(axes.flat, np.broadcast_to(firsts, axes.shape).flat, strict=True):
+            if panel is not first:
+                join(panel, first)
+    return axes
 
 
 _page_width: ContextVar[float] = ContextVar("page_width", default=WIDTH)
@@ -138,20 +156,28 @@ def _add_legends(figure: Figure, legends: Sequence[Legend], y: float) -> None:
         y -= LEGEND_LINE * _legend_lines(legend)
 
 
+def _fitted(legend: Legend) -> Legend:
+    """The entries with line breaks in labels that are wider than a page."""
+    letters = max(int((page_width() - 0.75) / LETTER), 12)
+    return [(artist, "\n".join(textwrap.wrap(label, letters))) for artist, label in legend]
+
+
 def _by_row(legend: Legend, columns: int) -> Legend:
     """The entries in an order that reads row by row: matplotlib fills a legend column by column."""
     return [legend[place] for column in range(columns) for place in range(column, len(legend), columns)]
 
 
 def _legend_lines(legend: Legend) -> int:
-    return ceil(len(legend) / _legend_columns(legend))
+    columns = _legend_columns(legend)
+    rows = [legend[place : place + columns] for place in range(0, len(legend), columns)]
+    return sum(max(label.count("\n") for _, label in row) + 1 for row in rows)
 
 
 def _legend_columns(legend: Legend) -> int:
-    """Number of columns that fit: 0.073 inches per letter at 9 points, and 0.55 for the line before it and the gap."""
+    """Number of columns that fit: LETTER for each, and 0.55 inches for the line before them and the gap."""
     for columns in range(len(legend), 1, -1):
         widest = [max(len(label) for _, label in legend[column::columns]) for column in range(columns)]
-        if sum(0.073 * letters + 0.55 for letters in widest) < page_width() - 0.2:
+        if sum(LETTER * letters + 0.55 for letters in widest) < page_width() - 0.2:
             return columns
     return 1
 
@@ -174,10 +200,11 @@ def keep_panels(axes: np.ndarray, count: int) -> list[Axes]:
 
 
 def label_edges(axes: np.ndarray, count: int, x: str, y: str) -> None:
-    """Label the axes at the left and the lower edge of a grid of panels."""
+    """Label the axes at the left and the lower edge of a grid of panels; y of all where they are stacked."""
     columns = axes.shape[1]
     for place, panel in enumerate(list(axes.flat)[:count]):
-        if place % columns == 0:
+        spec = panel.get_subplotspec()
+        if place % columns == 0 or (spec and spec.get_gridspec().ncols < columns):
             panel.set_ylabel(y)
         if place + columns >= count:  # nothing below it
             panel.set_xlabel(x)
@@ -263,22 +290,6 @@ def log_depths(axes: Axes, depths: Sequence[int]) -> None:
         axes.set_xticks([], minor=True)
     else:
         plain_ticks(axes.xaxis, 5, whole=True)
-
-
-def separated(places: Sequence[float], gap: float, low: float = -np.inf, high: float = np.inf) -> list[float]:
-    """Places moved as little as possible so that they are a gap apart and within [low, high]; their order is kept."""
-    order, steps = np.argsort(places, kind="stable"), gap * np.arange(len(places))
-    groups: list[tuple[float, int]] = []  # (mean, count): neighbours that push each other share their mean
-    for value in np.asarray(places, dtype=float)[order] - steps:
-        mean, count = float(value), 1
-        while groups and groups[-1][0] > mean:
-            before, before_count = groups.pop()
-            mean, count = (before * before_count + mean * count) / (before_count + count), before_count + count
-        groups.append((mean, count))
-    moved = np.repeat([mean for mean, _ in groups], [count for _, count in groups]) + steps
-    result = np.empty(len(places))
-    result[order] = np.maximum(np.minimum(moved, high - steps[::-1]), low + steps)
-    return list(result)
 
 
 def caption(*parts: str) -> str:

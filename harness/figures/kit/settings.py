@@ -13,6 +13,7 @@ from harness.figures.kit.text import clean
 from harness.networks.coordinates import BY_NAME, PANELS
 from harness.networks.kinds import Flag
 
+MOST_IN_FULL = 2  # coordinates in a panel's title; of more, only values that are not as usual, or it would be cut off
 MOST_ACTIVATIONS = 12  # more lines than that cannot be told apart in one panel
 
 
@@ -81,7 +82,8 @@ def with_settings(networks: pd.DataFrame, without: tuple[str, ...] = ()) -> tupl
 def choose_settings(networks: pd.DataFrame, varying: list[str], most: int, without: tuple[str, ...] = ()) -> Panels:
     """At most so many settings: the first inits, or numbers spaced evenly over their range."""
     firsts = networks.drop_duplicates("setting").sort_values("setting", kind="stable")
-    labels = dict(zip(firsts["setting"], setting_labels(firsts, varying), strict=True))
+    several = len(varying) > MOST_IN_FULL
+    labels = unusual(firsts) if several else dict(zip(firsts["setting"], setting_labels(firsts, varying), strict=True))
     constant = [name for name in PANELS if name in networks and name not in (*varying, *without)]
     constant = [name for name in constant if networks[name].nunique() == 1]
     chosen, note = list(labels), ""

@@ -93,8 +93,8 @@ def shades(colour: str, count: int) -> list[str]:
     """Shades of a colour from pale to dark, for shallow networks to deep ones."""
     if count == 1:
         return [colour]
-    steps = np.linspace(-1, 0.25, count)
-    return [mix(colour, "white", -0.72 * s) if s < 0 else mix(colour, "black", s) for s in steps]
+    steps = np.linspace(-1, 0.4, count)
+    return [mix(colour, "white", -0.6 * s) if s < 0 else mix(colour, "black", s) for s in steps]
 
 
 RC: "dict[RcKeyType, object]" = {

@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 
 from harness.base.arrays import Array
 from harness.figures.kit import text
-from harness.figures.kit.marks import HATCHED, activation_entries, band, shown_note
+from harness.figures.kit.marks import HATCHED, activation_entries, band, separated, shown_note
 from harness.figures.kit.page import (
     Grid,
     Heading,
@@ -18,7 +18,6 @@ from harness.figures.kit.page import (
     new_page,
     panel_title,
     plain_ticks,
-    separated,
     write_in_empty_panel,
     zero_line,
 )
@@ -56,7 +55,8 @@ def draw(prepared: Prepared, heading: Heading) -> Figure:
         panel_title(axes[row, 0], label, text.dead_and_unknown(networks, name_activation=len(names) > 1))
         _factors(axes[row, 0], prepared, setting)
         for panel, name in zip(axes[row, 1:], names, strict=True):
-            panel_title(panel, f"{slope_name(name)}: summed")
+            where = f"{label}: " if grid.stacked else ""
+            panel_title(panel, f"{where}{slope_name(name)}, summed")
             _sums(panel, prepared, setting, name)
     _axes(axes, prepared.depth)
     _rulers(axes[:, 1:], decades)

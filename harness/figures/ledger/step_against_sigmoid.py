@@ -26,15 +26,23 @@ def applies(networks: pd.DataFrame) -> str | None:
 
 
 def finding(prepared: Prepared) -> str:
-    """`Over 64 layers Step takes 9.6 to 9.7 decades, y(1−y) takes 40 to 41`: the activations' parts, all settings."""
-    parts = [_taken(name, prepared.totals) for name in prepared.activations[:MOST_NAMED]]
-    return f"Over {prepared.depth} layers {', '.join(filter(None, parts))}" if any(parts) else ""
+    """`Over 64 layers Step takes 9.6 to 9.7 decades, y(1−y) takes 40 to 41`: the activations' parts, all settings.
+
+    Of more than three activations, those that take most and least.
+    """
+    totals = prepared.totals[np.isfinite(prepared.totals["activation_part"])]
+    named, more = prepared.activations, ""
+    if len(named) > MOST_NAMED and len(totals):
+        parts = totals.set_index(totals["activation"].astype(str))["activation_part"]
+        named = tuple(dict.fromkeys((parts.idxmin(), parts.idxmax())))
+        more = f", {totals['activation'].nunique() - len(named)} others lie between"
+    said = [_taken(name, totals) for name in named]
+    return f"Over {prepared.depth} layers {', '.join(filter(None, said))}{more}" if any(said) else ""
 
 
 def _taken(name: str, totals: pd.DataFrame) -> str:
     """`Step takes 9.6 decades`; empty where no draw that it could be read from lives."""
     own = totals.loc[totals["activation"] == name, "activation_part"]
-    own = own[np.isfinite(own)]
     return f"{slope_name(name)} {text.taken(own)}" if len(own) else ""
 
 

@@ -15,11 +15,12 @@ FIGURES = ("gradient_through_model",)
 
 def drawn(name: str, layers: pd.DataFrame, networks: pd.DataFrame) -> Figure:
     """A figure of the last recorded step."""
-    from harness.figures.kit.style import drawing_style
+    from harness.figures.appearance import USUAL
+    from harness.figures.drawing import page_of
 
     module = import_module(f"harness.figures.probe.{name}")
-    with drawing_style():
-        return module.draw(module.prepare(layers, networks), module.HEADING)
+    with page_of(module, module.prepare(layers, networks), USUAL, "", "") as page:
+        return page
 
 
 def save(name: str, layers: pd.DataFrame, networks: pd.DataFrame, folder: Path) -> list[Path]:

@@ -53,6 +53,17 @@ def _of_step(layers: pd.DataFrame, step: int) -> pd.DataFrame:
     return rows.iloc[::-1].reset_index(drop=True)
 
 
+def finding(prepared: Prepared) -> str:
+    """`From head to conv1 the gradient changes by −2.35 decades`; empty where it is not known at one of them."""
+    network = prepared.network
+    gain = network["log10_gradient_gain"]
+    if gain is None or not np.isfinite(float(gain)):
+        return ""
+    return (
+        f"From {network['last']} to {network['first']} the gradient changes by {formatted(float(gain), '+.2f')} decades"
+    )
+
+
 def draw(prepared: Prepared, heading: Heading) -> Figure:
     """Draw the norm above, the factors below."""
     rows = prepared.rows
@@ -119,15 +130,9 @@ def _legend(rows: pd.DataFrame) -> list[list[tuple[Line2D, str]]]:
 
 
 def _caption(prepared: Prepared) -> str:
-    network, rows = prepared.network, prepared.rows
-    gain = network["log10_gradient_gain"]
-    known = gain is not None and np.isfinite(float(gain))
-    total = (
-        f"from {network['last']} to {network['first']} the norm changes by {formatted(float(gain), '+.2f')} decades"
-        if known
-        else ""
-    )
+    rows = prepared.rows
     branches = "hollow marks and dots are beside the trunk, where factors must not be multiplied"
     beside = bool(len(rows)) and not rows["on_trunk"].astype(bool).all()
     early = "the pale line is the trunk of the first recorded step" if len(prepared.earlier) else ""
-    return caption(total, branches if beside else "", early)
+    way = "from the loss on the left to the data on the right"
+    return caption(way, branches if beside else "", early)

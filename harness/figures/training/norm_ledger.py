@@ -65,7 +65,7 @@ def of_the_median_draw(parts: pd.DataFrame) -> pd.DataFrame:
 
 
 def finding(prepared: Prepared) -> str:
-    """`Of 8 layers, the size of the steps outweighs the gradient's direction in 6 (relu), 1 (tanh)`."""
+    """`Layers, of 8, in which the size of the steps outweighs the gradient's direction: 6 (relu), 1 (tanh)`."""
     outweighs = prepared.rows[prepared.rows["size"] > prepared.rows["flow"].abs()]
     counts = {
         prepared.chosen.name(optimiser, kind.label): float(
@@ -74,7 +74,8 @@ def finding(prepared: Prepared) -> str:
         for optimiser, kind in prepared.chosen.pairs
     }
     layers = prepared.chosen.depths.removeprefix("Depth ")
-    return f"Of {layers} layers, the size of the steps outweighs the gradient's direction in {span(counts, '.0f')}"
+    what = "in which the size of the steps outweighs the gradient's direction"
+    return f"Layers, of {layers}, {what}: {span(counts, '.0f')}"
 
 
 def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:

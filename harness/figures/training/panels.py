@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from harness.figures.kit.page import grid_shape, keep_panels
+from harness.figures.kit.page import grid_shape, keep_panels, write_in_empty_panel
 from harness.figures.kit.settings import sweep_order, unusual, with_settings
 from harness.figures.kit.style import Look, looks
 from harness.figures.kit.text import clean
@@ -142,7 +142,10 @@ def kind_entries(kinds: Sequence[Kind], lines: bool = True) -> list[tuple[Line2D
 
 
 def log_axis(axes: Axes) -> None:
-    """Make x logarithmic, with its powers of ten written as numbers."""
+    """Make x logarithmic, with its powers of ten written as numbers; an empty panel has no numbers, and says so."""
+    if not np.isfinite(axes.dataLim.intervalx).all():
+        write_in_empty_panel(axes, "no run has a value")
+        return
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     axes.xaxis.set_minor_formatter(lambda value, _: "")

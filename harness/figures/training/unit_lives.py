@@ -16,7 +16,11 @@ from harness.results.training.tuning import scheduled
 
 HEADING = Heading("Units that are born dead, die, and revive")
 TRAINING = True
-EVENTS = {"born": (INK, "o", "born dead"), "died": ("#d55e00", "v", "died"), "revived": ("#009e73", "^", "revived")}
+EVENTS = {  # colour, marker, its filling, which tells two of them apart in grey, and words
+    "born": (INK, "o", INK, "born dead"),
+    "died": ("#b33c00", "v", "#b33c00", "died"),
+    "revived": ("#009e73", "^", "white", "revived"),
+}
 PLACES = ("first layer", "higher hidden layers")
 
 
@@ -63,7 +67,10 @@ def finding(prepared: Prepared) -> str:
 def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
     """A column for each optimiser; the first layer above, all higher hidden layers below."""
     optimisers = list(dict.fromkeys(prepared.rows["optimiser"]))[:MOST_OPTIMISERS]
-    legend = [(Line2D([], [], color=c, marker=marker), words) for c, marker, words in EVENTS.values()]
+    legend = [
+        (Line2D([], [], color=colour, marker=marker, markerfacecolor=face), words)
+        for colour, marker, face, words in EVENTS.values()
+    ]
     notes = caption(
         f"{clean(prepared.activation)}, depth {prepared.depth}; means of {prepared.draws} draws that did not diverge",
         "A unit is dead where it passes no gradient for any row that trains; changes are counted from one recorded "
@@ -81,8 +88,8 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
 
 def _lines(axes: Axes, rows: pd.DataFrame) -> None:
     rows = rows.sort_values("learning_rate")
-    for name, (colour, marker, _) in EVENTS.items():
-        axes.plot(rows["learning_rate"], rows[name], color=colour, marker=marker)
+    for name, (colour, marker, face, _) in EVENTS.items():
+        axes.plot(rows["learning_rate"], rows[name], color=colour, marker=marker, markerfacecolor=face)
     log_values(axes, sorted(rows["learning_rate"].unique()))
 
 

@@ -15,6 +15,7 @@ from harness.base.intervals import proportion_interval
 from harness.figures.kit.page import Grid, Heading, caption, new_page, plain_ticks
 from harness.figures.kit.settings import evenly_spaced
 from harness.figures.kit.style import GREY, LineStyle, shades
+from harness.figures.kit.text import span
 from harness.theory.birth import born_dead, born_dead_both_signs
 
 HEADING = Heading("Networks that are dead at birth")
@@ -56,6 +57,14 @@ def prepare(layers: pd.DataFrame, networks: pd.DataFrame) -> Prepared:
     both = (networks["input_width"] == 1).all()
     laws = {ONE: born_dead, BOTH: born_dead_both_signs} if both else {ONE: born_dead}
     return Prepared(shares.drop(columns=["depth", "dead"]), widths, laws)
+
+
+def finding(prepared: Prepared) -> str:
+    """`Dead at birth with 20 hidden layers, in %: 100 (1 unit), 93 (3 units)`; of more than three widths the ends."""
+    hidden = prepared.shares["hidden"].max()
+    deepest = prepared.shares[prepared.shares["hidden"] == hidden]
+    shares = {f"{row.width} unit" + "s" * (row.width > 1): 100 * row.share for row in deepest.itertuples()}
+    return f"Dead at birth with {hidden} hidden layers, in %: {span(shares, '.0f')}"
 
 
 def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:

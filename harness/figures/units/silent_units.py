@@ -61,6 +61,18 @@ def prepare(layers: Layers, networks: pd.DataFrame) -> Prepared:
     return Prepared(rows.assign(expected=expected), chosen, depth, batch)
 
 
+def finding(prepared: Prepared) -> str:
+    """`Silent at layer 99, in %: 50 (width 8), 45 (width 256); by chance 50 (width 8), 44 (width 256)`."""
+    last = prepared.rows[prepared.rows["layer"] == prepared.depth - 1]
+    if last.empty:
+        return ""
+    shares = [
+        {f"width {row.width}": 100 * getattr(row, name) for row in last.itertuples()} for name in ("mean", "expected")
+    ]
+    measured, expected = (text.span(share, ".0f") for share in shares)
+    return f"Silent at layer {prepared.depth - 1}, in %: {measured}" + (f"; by chance {expected}" if expected else "")
+
+
 def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
     """Draw a panel for each width, with layers from the input to the output."""
     widths = sorted(int(width) for width in prepared.rows["width"].unique())
@@ -71,10 +83,12 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
     ]
     notes = caption(
         f"Depth {prepared.depth}; {prepared.batch} inputs a batch",
-        _how_to_read(prepared.networks) if widths else "No network lives",
+        text.how_to_read_means(prepared.networks.assign(setting=prepared.networks["width"]))
+        if widths
+        else "No network lives",
         "Inputs align with depth, and what aligns is silent together: the share tends to ½ while the gradient holds",
     )
-    figure, axes = new_page(heading, Grid(1, max(len(widths), 1), height=3.2), notes, [legend])
+    figure, axes = new_page(heading, Grid(1, max(len(widths), 1), 3.2, narrowest=2), notes, [legend])
     for panel, width in zip(axes[0], widths, strict=False):
         living = int((prepared.networks["width"] == width).sum())
         panel_title(panel, f"width {width}", remark=f"{living} draws live")
@@ -83,11 +97,6 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
         layer_axis(panel, prepared.depth - 1)
     label_edges(axes, max(len(widths), 1), LAYER_AXIS, "share of units silent on the batch")
     return figure
-
-
-def _how_to_read(networks: pd.DataFrame) -> str:
-    count = text.draw_count(networks.assign(setting=networks["width"]))
-    return f"Lines: mean of {count}" + ("" if count == "1 draw" else "; bands: two standard errors on either side")
 
 
 def _shares(axes: Axes, rows: pd.DataFrame) -> None:

@@ -76,6 +76,20 @@ def closed_form(activation: str, z: np.ndarray, y: np.ndarray) -> np.ndarray:
         return np.log10(np.abs(y_hat - y) * slope)
 
 
+def finding(prepared: Prepared) -> str:
+    """`The closed form is within 3e-13 decades of the gradient of each of 5,000 neurons`, of the points shown."""
+    missed = 0.0
+    for name, points in prepared.points.groupby("activation"):
+        closed = closed_form(str(name), points["z"].to_numpy(), points["y"].to_numpy())
+        measured = points["decades"].to_numpy()
+        if (np.isneginf(closed) != np.isneginf(measured)).any():
+            return ""
+        both = np.isfinite(measured)
+        missed = max(missed, float(np.abs(closed[both] - measured[both]).max(initial=0)))
+    count = f"{len(prepared.points):,} neurons"
+    return f"The closed form is within {missed:.0e} decades of the gradient of each of {count}"
+
+
 def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
     """Draw a panel per activation: points with measured values as colours, and dashed contours of the closed form."""
     count = len(prepared.activations)
@@ -89,13 +103,20 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
         "log₁₀ |∂C/∂W|/|x|, in decades; where colours and dashed lines agree, so do measurement and theory",
         "Draws outside of the plane shown are left out",
     )
-    figure, axes = new_page(heading, Grid(1, count, height=3.9), words, [legend])
+    grid = Grid(1, count, height=3.9, narrowest=2.2)
+    figure, axes = new_page(heading, grid, words, [legend])
     for panel, name in zip(axes[0], prepared.activations, strict=True):
         panel_title(panel, f"{text.clean(name)}: {'Step(Wx)' if name == 'relu' else 'ŷ(1 − ŷ)'} times the error")
         points = _points(panel, prepared.points[prepared.points["activation"] == name])
         _levels(panel, name)
     label_edges(axes, count, "Wx", "y (target)")
-    figure.colorbar(points, ax=axes[0, -1], label="log₁₀ |∂C/∂W|/|x|  (decades)", extend="both", fraction=0.06)
+    figure.colorbar(
+        points,
+        ax=list(axes.flat) if grid.stacked else axes[0, -1],
+        label="log₁₀ |∂C/∂W|/|x|  (decades)",
+        extend="both",
+        fraction=0.06,
+    )
     return figure
 
 

@@ -91,6 +91,17 @@ def _living(layers: Layers, alive: pd.DataFrame) -> tuple[int, float]:
     return int((alive["activation"] == "relu").sum()), float(largest)
 
 
+def finding(prepared: Prepared) -> str:
+    """`Step(0) changes no weight gradient of 512 networks that live, and the bias gradients above a dead layer`."""
+    networks, largest = prepared.living
+    if not networks or np.isnan(largest):
+        return ""
+    most = "no weight gradient" if largest == 0 else f"weight gradients by at most {largest:.2g} decades"
+    differs = (prepared.biases.groupby("below")["median"].nunique() > 1).any()
+    dead = f", and the bias gradients of {prepared.dead} that have a dead layer" if differs else ""
+    return f"Step(0) changes {most} in the {networks} networks that live{dead}"
+
+
 def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
     """Draw bias gradients from the output down on the left, shares of dead units near the dead layer on the right."""
     legend = [(Line2D([], [], color=COLOURS[c], marker=MARKERS[c]), f"Step(0) = {c:g}") for c in CHOICES.values()]
@@ -105,7 +116,9 @@ def draw(prepared: Prepared, heading: Heading = HEADING) -> Figure:
         f"In the {networks} networks that live, the most that Step(0) changes in a weight gradient is {difference}",
         "Theory, left: what Step(0) = 1 gives, times ½ for each layer from there to the output",
     )
-    figure, axes = new_page(heading, Grid(1, 2, height=3.6, sharex=False, sharey=False), notes, [legend, theory])
+    figure, axes = new_page(
+        heading, Grid(1, 2, height=3.6, sharex=False, sharey=False, narrowest=2.2), notes, [legend, theory]
+    )
     _biases(axes[0, 0], prepared.biases)
     _counts(axes[0, 1], prepared.counts)
     return figure

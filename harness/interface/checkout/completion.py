@@ -56,13 +56,23 @@ def values_of(key: str) -> Callable[[str], list[str]]:
 
 
 def settings(incomplete: str) -> Completed:
-    """`KEY=` for every key of a config, with its meaning; once the key is there, `KEY=VALUE` for each of its names."""
-    key, equals, value = incomplete.partition("=")
+    """`KEY=` for every key of a config, with its meaning; once the key is there, `KEY=VALUE` for each of its names.
+
+    Where one key is left its names are offered at once: bash would put a space after a lone `KEY=`.
+    """
+    key, equals, _ = incomplete.partition("=")
     entries = _entries()
-    if equals:
-        names = {"experiment": experiments, "figures": figures}.get(key, lambda _: list(_names(entries.get(key, {}))))
-        return _begun([f"{key}={name}" for name in names(value)], incomplete)
-    return [(f"{name}=", entry.get("description", "")) for name, entry in entries.items() if name.startswith(key)]
+    keys = [key] if equals else [name for name in entries if name.startswith(key)]
+    valued = [f"{keys[0]}={name}" for name in _names_of(keys[0])] if len(keys) == 1 else []
+    if equals or valued:
+        return _begun(valued, incomplete)
+    return [(f"{name}=", entries[name].get("description", "")) for name in keys]
+
+
+def _names_of(key: str) -> list[str]:
+    """The names that a key of a config may have as its value."""
+    names = {"experiment": experiments, "figures": figures}.get(key)
+    return names("") if names else list(_names(_entries().get(key, {})))
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -1,11 +1,12 @@
 """The command `harness probe`, and show, plot and diff of what it wrote."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.interface.terminal import print_table, say
+from harness.interface.terminal import plain_table, print_differences, print_json, print_table, say
 
 if TYPE_CHECKING:
     from harness.study.probe.report import Report
@@ -46,7 +47,7 @@ FailOn = Annotated[
 
 HELP = """Find what is wrong with the gradients of your own PyTorch model: where, whose fault it is, and what to change.
 
-Runs the code of the file and of the model. Needs PyTorch: pip install "gradient-harness[torch]".
+Runs the code of the file and of the model. Needs PyTorch: pip install "gradient-harness\\[torch]".
 """
 
 
@@ -65,7 +66,7 @@ def probe(
 
     require_torch("harness probe")
     refused = {kind for asked in fail_on or () for kind in kinds_matching(asked)}
-    from harness.interface.probe.users_code import batch_of, load_model, loss_of, run_file
+    from harness.interface.probe.users_code import batch_of, load_model, loss_of, pass_errors, run_file
 
     say(f"running the code of {model}")
     module = run_file(model)
@@ -73,7 +74,9 @@ def probe(
     inputs, targets = batch_of(input, built)
     from harness.study.probe.probe import probe as run
 
-    report = run(built, inputs, targets, loss_of(loss, module, targets), batches=batches, format=format, out=out)
+    cost = loss_of(loss, module, targets)
+    with pass_errors(model):
+        report = run(built, inputs, targets, cost, batches=batches, format=format, out=out)
     print_report(report)
     if out is not None:
         say(f"results: {out}")
@@ -87,11 +90,19 @@ def print_report(report: "Report") -> None:
     say(report)
 
 
-def show(folder: Path) -> None:
-    """Print the report in a folder again."""
+def show(folder: Path, where: str | None, as_json: bool) -> None:
+    """Print the report in a folder again, or as JSON."""
     from harness.study.probe.folder import probe_results
 
-    print_report(probe_results(folder))
+    if where is not None:
+        raise typer.BadParameter(f"{folder} has the results of a probe, of one network", param_hint="--where")
+    report = probe_results(folder)
+    if as_json:
+        findings = [asdict(finding) for finding in report.findings]
+        tables = [plain_table(report.table())]
+        print_json({"name": report.name, "tables": tables, "findings": findings, "notes": report.notes})
+    else:
+        print_report(report)
 
 
 def plot(folder: Path) -> None:
@@ -106,17 +117,15 @@ def plot(folder: Path) -> None:
             say(path)
 
 
-def diff(a: Path, b: Path, tolerance: float | None) -> None:
+def diff(a: Path, b: Path, tolerance: float | None, as_json: bool) -> None:
     """Compare two reports, row by row. Exit code 3 where they differ by more than the tolerance, by default 1e-4."""
     from harness.results.diff import DIFFERS, IDENTICAL, WITHIN
     from harness.study.probe.folder import differences, probe_results
 
     found = differences(probe_results(a), probe_results(b))
-    for mismatch in found:
-        say(f"{mismatch.where}: {mismatch.what}")
     allowed = 1e-4 if tolerance is None else tolerance  # float32 on two machines
     largest = max((mismatch.largest for mismatch in found), default=0.0)
     verdict = IDENTICAL if not found else WITHIN if largest <= allowed else DIFFERS
-    say(verdict)
+    print_differences(verdict, found, "", as_json)
     if verdict == DIFFERS:
         raise typer.Exit(3)

@@ -69,12 +69,6 @@ def _kinds(schema: pa.Schema) -> str:
     return hashlib.blake2b(repr(kinds).encode(), digest_size=8).hexdigest()
 
 
-def misnamed(networks: Path) -> str | None:
-    """A description of the fault, or None: a networks part under another block's name still has a correct checksum."""
-    same = all(block_of(networks) == block_of(part) for part in parts_beside(networks))
-    return None if same else f"{networks}: holds another block than its name says"
-
-
 def block_of(part: Path) -> str:
     """The block that a part's name says it belongs to."""
     return part.stem[: -HASH_DIGITS - 1]

@@ -80,7 +80,12 @@ class Report:
             lines.append(f"{one.severity} ({one.confidence}): {one.kind}\n  {one.sentence}")
             if one.remedy:
                 lines.append(f"  change: {one.remedy}")
-        return "\n".join([*lines, *self.notes]) or "nothing was recorded"
+        empty = (
+            "nothing was recorded"
+            if self.layers.empty
+            else "no finding: the gradient does not pass two weight operations"
+        )
+        return "\n".join([*lines, *self.notes]) or empty
 
     def _repr_html_(self) -> str:
         """The findings and the table, for a notebook."""
@@ -117,7 +122,8 @@ def tables_of(name: str, recordings: Sequence[Recording]) -> tuple[pd.DataFrame,
 
 def _network(name: str, recording: Recording) -> dict[str, object]:
     """The row of a recording in the table `networks`."""
-    one, scale = ledger(recording), scale_of(recording)
+    one = ledger(recording)
+    scale = scale_of(recording, one)
     broken = next((row for row in recording.rows if row.result and not row.result.is_finite), None)
     return {
         "network": f"{name}-{recording.step}",

@@ -130,9 +130,10 @@ def test_bits_depend_neither_on_the_runs_beside_nor_on_how_many_are_trained_toge
 
 
 def test_runs_of_one_shape_are_trained_together():
-    runs = runs_of(SPECS, range(40), RECIPES[:1])
+    most = at_start.MOST_TOGETHER
+    runs = runs_of(SPECS, range(most + 8), RECIPES[:1])
     parts = list(trained_together(runs, np.dtype(float)))
-    assert [len(part) for part in parts] == [32, 8] * 3
+    assert [len(part) for part in parts] == [most, 8] * 3
     assert sorted(run.key for part in parts for run in part) == sorted(run.key for run in runs)
 
 

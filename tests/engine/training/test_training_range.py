@@ -62,3 +62,13 @@ def test_a_run_whose_biases_leave_the_number_format_has_diverged():
     one = Trained([run], drawn([run], 0, np.dtype(float)), "squared")
     one.step(np.zeros((1, 2, 4)), np.full((1, 2, 2), 1e10))
     assert one.diverged[0] == 1
+
+
+@pytest.mark.parametrize(("dtype", "depth"), [("float32", 30), ("float64", 200)])
+def test_adam_steps_by_its_rate_where_the_inputs_of_a_layer_explode_beside_its_biases(dtype, depth):
+    """r[k] of 10^30 makes ∂C/∂b[k] that much smaller than ∂C/∂W[k]: the first step of each is the learning rate."""
+    run = Run(spec("linear", depth=depth, width=4, weight_scale=10, **ENDS), 0, recipe("adam", 0.01))
+    one = Trained([run], drawn([run], 0, np.dtype(dtype)), "squared")
+    rng = np.random.default_rng(0)
+    one.step(rng.standard_normal((1, 8, 64)).astype(dtype), rng.standard_normal((1, 8, 10)).astype(dtype))
+    assert max(np.abs(b).max() for b in one.stack.biases) <= 0.0101

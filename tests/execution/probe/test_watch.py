@@ -84,6 +84,17 @@ class Words(nn.Module):
         return self.top(self.table((x[:, :4] * 3).long().abs() % 20).mean(1))
 
 
+class Mapped(nn.Module):
+    """A part of it runs under a transform of torch.func, whose tensors have no numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(48, 16), nn.Sequential(nn.Linear(16, 10), nn.Tanh())
+
+    def forward(self, x):
+        return torch.func.vmap(self.b)(F.relu(self.a(x)))
+
+
 def steps(count=4):
     return range(count)
 
@@ -227,6 +238,7 @@ LOOPS = {
     "shared module": (shared, plain),
     "parametrisations": (parametrised, plain),
     "sparse gradients": (Words, plain),
+    "torch.func": (Mapped, plain),
     "DistributedDataParallel": (lambda: DistributedDataParallel(small()), plain),
     "DistributedDataParallel without synchronisation": (lambda: DistributedDataParallel(small()), without_sync),
     "copies and files of the model": (small, copied),

@@ -87,6 +87,17 @@ def test_a_walk_says_what_was_measured(opened, tables, activation, init, depth):
     assert decades_of(shown.text("#w-ledger .total td.n")) == pytest.approx(total, abs=0.006)
 
 
+def test_where_few_chains_fit_the_walk_begins_with_one_that_is_there(opened, pages, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "harness.interface.report.sections.walk.MOST_ROWS", 12
+    )  # chains of 40 and 600 layers do not fit
+    shown = opened(write_report(harness.load(pages / "results" / "depth"), tmp_path / "page.html"))
+    shown.page.click("#w-next")
+    assert shown.text("#w-where") in ("(1) at layer 4", "(1) at layer 1")
+    shown.choose(w_depth=600)
+    assert "not on this page" in shown.text("#w-note")
+
+
 def test_formats_end_at_the_layers_of_the_table(opened, tables):
     shown = opened("depth")
     shown.choose(w_activation="sigmoid", w_init="xavier_normal", w_depth=600)
@@ -108,20 +119,20 @@ ENDS["bfloat16"] = (ENDS["float32"][0], ENDS["float32"][0] - math.log10(2**8))  
 
 
 def test_the_bars_of_the_formats_end_where_the_formats_do(opened):
-    """Places are read off the axis of the chart."""
-    shown = opened("depth")
+    """Decades are read off the ticks of the chart's own axis, to a hundredth."""
+    shown = opened("depth", device_scale_factor=2)
     shown.choose(w_activation="sigmoid", w_init="xavier_normal", w_depth=600)
     shown.page.check("input[name=w-y][value=linear]")
-    read = "all => all.map(e => [e.textContent, e.getBoundingClientRect().y + e.getBoundingClientRect().height / 2])"
-    labels = shown.page.locator("#w-chart .axis:nth-of-type(3) .tick text").evaluate_all(read)
+    read = "all => all.map(e => [e.textContent, +e.getAttribute('transform').split(/[,)]/)[1]])"
+    labels = shown.page.locator("#w-chart .axis:nth-of-type(3) .tick").evaluate_all(read)
     ticks = {0.0 if text == "1" else float(text[2:].translate(SUPERSCRIPTS)): y for text, y in labels}
     slope, at_one = np.polyfit(list(ticks), list(ticks.values()), 1)
-    bottom = "all => all.map(e => e.getBoundingClientRect().bottom)"
+    bottom = "all => all.map(e => +e.getAttribute('y') + +e.getAttribute('height'))"
     full = shown.page.locator("#w-chart rect[style*='--full']").evaluate_all(bottom)
     part = shown.page.locator("#w-chart rect[style*='w-hatch']").evaluate_all(bottom)
     for place, name in enumerate(("float16", "bfloat16", "float32", "float64")):
         drawn = [(bottoms[place] - at_one) / slope for bottoms in (full, part)]
-        assert drawn == pytest.approx(ENDS[name], abs=2 / abs(slope)), name  # two pixels
+        assert drawn == pytest.approx(ENDS[name], abs=0.01), name
 
 
 def test_a_dead_network_never_shows_a_finite_total(opened, tables):
@@ -234,6 +245,9 @@ def test_a_page_of_some_layers_says_so_and_has_no_walk(opened):
     shown = opened("some_layers")
     assert "Recorded: 5 of 50 layers." in shown.text("#l-caption")
     assert not shown.page.locator("#walk").is_visible()
+    assert "Walk a gradient" not in shown.text("nav") and "Depth" in shown.text("nav")
+    single = opened("single")
+    assert "Walk a gradient" in single.text("nav") and "Depth" not in single.text("nav")
 
 
 def test_hostile_texts_make_no_element(opened, written):
@@ -274,12 +288,15 @@ def claim(text: str) -> dict:
     return texts | {"grade": "fails", "cases": [case | {"draws": 1, "note": text}]}
 
 
-def test_a_printed_page_holds_charts_and_no_controls(opened):
-    shown = opened("dead")
+@pytest.mark.parametrize("name", ["depth", "dead"])
+def test_a_printed_page_holds_charts_and_no_controls(opened, name):
+    shown = opened(name)
     assert shown.page.pdf(format="A4").startswith(b"%PDF")
     shown.page.emulate_media(media="print")
+    shown.page.set_viewport_size({"width": 718, "height": 1046})  # A4 less 1 cm on each side, at 96 pixels an inch
+    assert shown.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert shown.page.locator("#l-chart svg").is_visible()
-    assert not shown.page.locator("#w-next").is_visible()
+    assert shown.page.locator(":is(button, select, input):visible").count() == 0
 
 
 COLOURS = """(() => {

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import html
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,8 @@ from harness.interface.report import page
 from harness.interface.report.encoding import QUANTUM, UNKNOWN, ZERO, packed_columns, plain
 from harness.interface.report.sections import charts, walk
 from harness.interface.report.sections.verdict_views import verdict_view
-from harness.interface.report.settings import Settings, settings_of
-from harness.study.claims import HOLDS, JudgedCase, Verdict
+from harness.interface.report.settings import Settings, depth_numbers, settings_of
+from harness.study.claims import BY_CONSTRUCTION, FAILS, HOLDS, REFUTED, UNDECIDED, JudgedCase, Verdict
 
 # Files of the packages as npm serves them: d3-* of D3 7, datatables.net 3.1.5, datatables.net-dt 3.1.2.
 VENDORED = {
@@ -53,6 +54,27 @@ def test_scripts_and_styles_are_short_files():
     lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in files}
     assert len(lengths) > 10
     assert {name: count for name, count in lengths.items() if count > 300} == {}
+
+
+COLOURS = re.compile(r"--(\w+): light-dark\((#\w+), (#\w+)\);")
+TEXTS = ("ink", "soft", "link", "accent", "good", "bad", "maybe", *(f"c{place}" for place in range(6)))
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of an sRGB colour, by WCAG 2.2."""
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    parts = np.array([int(digits[place : place + 2], 16) for place in (0, 2, 4)]) / 255
+    return float(np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4) @ (0.2126, 0.7152, 0.0722))
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_texts_of_charts_have_the_contrast_that_axe_measures_of_html(scheme):
+    """Texts in SVG stand on the page or on a card; 4.5 to 1 is level AA of WCAG 2.2."""
+    colours = {name: pair[scheme] for name, *pair in COLOURS.findall(page.text_of("style/page.css"))}
+    for text in TEXTS:
+        for ground in ("bg", "card"):
+            dark, light = sorted(luminance(colours[name]) for name in (text, ground))
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)
 
 
 def test_the_same_results_give_the_same_bytes(pages):
@@ -144,6 +166,14 @@ def test_beyond_the_most_settings_evenly_spaced_ones_are_on_the_page(monkeypatch
     assert (found.count, len(found.networks)) == (10, 3)
 
 
+def test_of_a_dead_network_nothing_is_left_also_where_its_attenuation_is_not_known(tables):
+    networks = tables["dead"]["networks"]
+    alive = networks["dead_from_layer"].isna()
+    assert not alive.all()
+    unknown = networks.assign(log10_gradient_gain=networks["log10_gradient_gain"].where(alive))
+    assert depth_numbers(settings_of(unknown)) == depth_numbers(settings_of(networks))
+
+
 def verdict(**changes) -> Verdict:
     case = {"where": "", "grade": HOLDS, "estimate": 0.0, "low": -1.0, "high": 1.0, "at_least": -2.0, "at_most": 2.0}
     return Verdict("c", "s", "t", "mean, t interval", HOLDS, (JudgedCase(**case | changes, draws=9),))
@@ -158,6 +188,12 @@ def test_a_case_is_placed_on_its_bound():
 def test_a_bound_on_one_side_fills_its_half():
     strip = verdict_view(verdict(at_least=-np.inf)).strip
     assert (strip.band[0], [text for _, text in strip.bounds]) == (0.0, ["2"])
+
+
+def test_every_grade_has_a_sign():
+    grades = [HOLDS, BY_CONSTRUCTION, FAILS, REFUTED, UNDECIDED]
+    signs = [verdict_view(replace(verdict(), grade=grade)).sign for grade in grades]
+    assert signs == ["✓", "≡", "✗", "✗", "?"]
 
 
 def test_a_case_without_an_estimate_has_no_line():

@@ -88,7 +88,8 @@ def test_a_figure_without_activations_says_so_and_shows_no_old_values(opened):
         for box in boxes.all():
             box.uncheck()
         said = shown.page.locator(f"#{place} figure").all_inner_texts()
-        assert said and all(text.startswith("Nothing of this choice is on this page.") for text in said)
+        none = "Nothing of this choice is on this page. Choose an activation, or another value."
+        assert said and {text.strip() for text in said} == {none}
         boxes.first.check()
         assert shown.page.locator(f"#{place} figure table:visible tbody tr").count() >= 1
     assert shown.complaints == []

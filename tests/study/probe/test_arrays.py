@@ -8,14 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import forked
+from command import forked, good
 
 import harness
 from harness.base.errors import ConfigError
-from harness.execution.probe.arrays.sizes import of_samples
+from harness.execution.probe.arrays.sizes import lengths
+from harness.execution.probe.record import of_samples
 from harness.execution.probe.tables import by_layer
 from harness.networks.activations import ACTIVATIONS
 from harness.results.columns import LAYERS
+from harness.study.probe.rules.lines import ANY
 
 DOCS = Path(__file__).parents[3] / "docs/probe.md"
 OF_REMEDIES = ("log10_normalisation_factor", "log10_grad_gamma", "log10_grad_beta", "log10_branch_ratio")
@@ -110,8 +112,31 @@ def test_a_residual_network_and_a_convolution():
 
 def test_samples_that_are_learned_do_not_count_as_lost():
     above, below = np.array([[1.0], [1.0], [1e-3], [0.0]]), np.array([[1e-3], [0.5], [1e-9], [0.0]])
-    median, lost = of_samples(above, below)
+    median, lost = of_samples(lengths(above), lengths(below))
     assert lost == 0.5 and median == pytest.approx(-3)
+
+
+REMEDIES = {  # activation, depth and gain of the weights -> a finding, and what its remedy says
+    ("tanh", 30, 0.3): ("vanishing by weights", "normal weights with a standard deviation of 1 / sqrt(fan_in)"),
+    ("relu", 30, 4.0): ("exploding by weights", "a standard deviation of 1.414 / sqrt(fan_in); biases of 0"),
+    ("sigmoid", 12, 1.0): ("vanishing by slopes", "ReLU, with normal weights with a standard deviation of 1.414"),
+    ("relu", 20, 0.1): ("under Adam's eps", "Adam with eps=1e-20"),
+    ("tanh", 10, 0.2): ("float16 underflow foretold", "multiply the loss by 2.0**"),
+}
+
+
+@pytest.mark.parametrize(("activation", "depth", "gain"), REMEDIES)
+def test_remedies_name_no_framework(activation, depth, gain):
+    kind, words = REMEDIES[activation, depth, gain]
+    arrays = signals(*network(depth, gain), ACTIVATIONS[activation]())
+    found = harness.measure_arrays(arrays, chain(depth, activation)).findings
+    assert words in next(finding.remedy for finding in found if finding.kind == kind)
+    assert not any(re.search(r"\bnn\.|torch|\bF\.|GradScaler", finding.remedy) for finding in found)
+
+
+def test_words_name_no_framework():
+    words = [*(text for text in vars(ANY).values() if isinstance(text, str)), ANY.init("relu", 2**0.5)]
+    assert [text for text in words if re.search(r"\bnn\.|torch|\bF\.|GradScaler|\.weight", text)] == []
 
 
 def changed(**arrays):
@@ -177,6 +202,13 @@ def test_the_command(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "vanishing by weights" in done.stdout and "results: mine" in done.stdout
     assert forked("show", "mine", cwd=tmp_path).stdout + "results: mine\n" == done.stdout
+    shown = json.loads(good(forked("show", "mine", "--json", cwd=tmp_path)))
+    (table,), findings = shown["tables"], [finding["sentence"] for finding in shown["findings"]]
+    assert findings and table["rows"] and all(sentence in done.stdout for sentence in findings)
+    same = json.loads(good(forked("diff", "mine", "mine", "--json", cwd=tmp_path)))
+    assert (same["verdict"], same["mismatches"]) == ("identical", [])
+    refused = forked("show", "mine", "--where", "depth == 2", cwd=tmp_path)
+    assert refused.returncode == 2 and "results of a probe" in refused.stderr
     (tmp_path / "ops.json").write_text("{")
     for message, more in (("ops.json: cannot be read as JSON", ()), ("--ops: leave out --transpose", ("--transpose",))):
         done = forked("measure", "signals.npz", "--ops", "ops.json", *more, cwd=tmp_path)

@@ -1,34 +1,16 @@
 """`harness.probe` leaves a model as it was, its folder reads back, and the command names what it cannot use."""
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch_models import Residual, classes, he, mlp
-from typer.testing import CliRunner
+from torch_models import Residual, Towers, classes, he, mlp
 
 import harness
 from harness.base.errors import ConfigError, ResultsError
-from harness.interface.commands import app
 
 pytestmark = pytest.mark.torch
-
-MODEL = """
-import torch
-from torch import nn
-
-def build():
-    torch.manual_seed(0)
-    layers = [layer for _ in range(12) for layer in (nn.Linear(8, 8), nn.Sigmoid())]
-    return nn.Sequential(*layers, nn.Linear(8, 3))
-
-def no_model():
-    return 3
-
-number = 3
-"""
 
 
 def test_a_model_is_left_as_it_was():
@@ -46,6 +28,27 @@ def test_a_model_is_left_as_it_was():
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), before, strict=True))
     assert all(torch.equal(p.grad, g) for p, g in zip(model.parameters(), gradients, strict=True))
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+def test_the_ledger_of_a_tower_is_exact():
+    """From the top down into the tower that loses most: its own factors, and its share of what reaches all of them."""
+    torch.manual_seed(2)
+    x, y = classes()
+    model, seen = Towers(mlp(4, init=he), mlp(8, nn.Sigmoid)).double(), {}
+    for name in ("towers.1.0", "towers.1.14", "top"):
+        model.get_submodule(name).register_forward_hook(
+            lambda m, a, z, name=name: seen.update({name: z}) or z.retain_grad()
+        )
+    report = harness.probe(model, x.double(), y, F.cross_entropy, batches=1)
+    F.cross_entropy(model(x.double()), y).backward()
+    bottom, end, top = (float(seen[name].grad.norm().log10()) for name in ("towers.1.0", "towers.1.14", "top"))
+    network = report.networks.iloc[0]
+    assert (network["first"], network["last"]) == ("towers.1.0 (linear)", "top (linear)")
+    assert network["log10_gradient_gain"] == pytest.approx(bottom - top, abs=1e-12)
+    parts = network[["part_activation", "part_weight"]].sum()
+    last = report.layers.query("path == 'top'").iloc[0]
+    assert parts == pytest.approx(bottom - end + last["log10_factor"], abs=1e-12)
+    assert network["part_rest"] == pytest.approx(end - last["log10_grad_argument"], abs=1e-12)
 
 
 def test_the_ledger_of_a_chain_is_exact():
@@ -104,11 +107,12 @@ REFUSED = {
     ),
     "the model is DataParallel, which runs copies of it in threads; give model.module": nn.DataParallel,
     "the model is int; give a torch.nn.Module": lambda m: 3,
+    "the model is on the device meta, where there are no numbers; give one with weights": lambda m: m.to("meta"),
 }
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit")
-@pytest.mark.parametrize(("message", "change"), REFUSED.items(), ids=["TorchScript", "DataParallel", "int"])
+@pytest.mark.parametrize(("message", "change"), REFUSED.items(), ids=["TorchScript", "DataParallel", "int", "meta"])
 def test_what_cannot_be_seen_is_refused(message, change):
     x, y = classes()
     with pytest.raises(ConfigError) as refused:
@@ -116,48 +120,58 @@ def test_what_cannot_be_seen_is_refused(message, change):
     assert str(refused.value) == message
 
 
-def test_a_loss_of_several_numbers_is_refused():
-    x, y = classes()
-    with pytest.raises(ConfigError) as refused:
-        harness.probe(mlp(2), x, y, lambda o, y: F.cross_entropy(o, y, reduction="none"))
-    assert str(refused.value) == (
-        "the loss is a tensor of shape (48,); give a function that returns one number, such as F.cross_entropy"
-    )
-
-
-def test_the_command(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "train.py").write_text(MODEL)
-    rng = np.random.default_rng(0)
-    np.savez("data.npz", inputs=rng.normal(size=(24, 8)), targets=rng.integers(0, 3, size=24))
-    run = CliRunner().invoke
-    done = run(app, ["probe", "train.py:build", "--input", "data.npz", "--out", "mine", "--fail-on", "vanishing"])
-    assert done.exit_code == 3, done.output
-    assert done.output.startswith("running the code of train.py:build\n")
-    assert "vanishing by slopes" in done.output and "change: replace sigmoids" in done.output
-    assert run(app, ["probe", "train.py:build", "--input", "data.npz", "--fail-on", "exploding"]).exit_code == 0
-    assert "vanishing by slopes" in run(app, ["show", "mine"]).output
-    assert (tmp_path / "mine/figures/gradient_through_model.png") in [
-        tmp_path / line for line in run(app, ["plot", "mine"]).output.splitlines()
-    ]
-    assert run(app, ["diff", "mine", "mine"]).output == "identical\n"
-
-
-ARGUMENTS = {
-    "train.py: give a Python file and a name in it, such as train.py:build_model": ["train.py"],
-    "train.py:biuld: there is no 'biuld' in the file; did you mean 'build'?": ["train.py:biuld"],
-    "train.py:no_model: gives int; give an nn.Module or a function that returns one": ["train.py:no_model"],
-    "other.py: there is no such file": ["other.py:build"],
-    "loss: unknown 'cross_entropi'; did you mean 'cross_entropy'?": ["train.py:build", "--loss", "cross_entropi"],
-    "format: unknown 'float61'; did you mean 'float16'?": ["train.py:build", "--format", "float61"],
+NUMBERS = "give a function that returns one number, such as F.cross_entropy"
+NO_LOSS = {
+    f"the loss is a tensor of shape (48,); {NUMBERS}": lambda o, y: F.cross_entropy(o, y, reduction="none"),
+    f"the loss is NoneType; {NUMBERS}": lambda o, y: None,
+    "the loss is float, which has no gradient; return the tensor, without float() or .item()": lambda o, y: 0.7,
 }
 
 
-@pytest.mark.parametrize(("message", "arguments"), ARGUMENTS.items(), ids=ARGUMENTS)
-def test_what_the_command_cannot_use_is_named(tmp_path, monkeypatch, message, arguments):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "train.py").write_text(MODEL)
-    np.savez("data.npz", inputs=np.ones((8, 8)), targets=np.zeros(8, dtype=int))
-    done = CliRunner().invoke(app, ["probe", *arguments, "--input", "data.npz"])
-    assert isinstance(done.exception, ConfigError)
-    assert str(done.exception) == message
+@pytest.mark.parametrize(("message", "loss"), NO_LOSS.items(), ids=["several numbers", "none", "float"])
+def test_a_loss_that_is_no_number_with_a_gradient_is_refused(message, loss):
+    with pytest.raises(ConfigError) as refused:
+        harness.probe(mlp(2), *classes(), loss)
+    assert str(refused.value) == message
+
+
+def test_a_batch_without_samples_or_tensors_is_refused():
+    x, y = classes()
+    with pytest.raises(ConfigError, match=r"^the inputs have shape \(0, 48\), which holds no sample$"):
+        harness.probe(mlp(2), x[:0], y[:0], F.cross_entropy)
+    with pytest.raises(ConfigError, match=r"numpy arrays; give tensors, such as torch.from_numpy\(inputs\)$"):
+        harness.probe(mlp(2), x.numpy(), y, F.cross_entropy)
+
+
+def test_a_loss_that_cannot_take_what_the_model_returns_is_told_of_it():
+    class Several(nn.Linear):
+        def forward(self, x):
+            return super().forward(x), x
+
+    x, y = classes()
+    with pytest.raises(ConfigError, match=r"^the model returns tuple; give a loss of your own"):
+        harness.probe(Several(48, 10), x, y, F.cross_entropy)
+    report = harness.probe(Several(48, 10), x, y, lambda output, y: F.cross_entropy(output[0], y))
+    assert str(report) == "no finding: the gradient does not pass two weight operations"
+
+
+def test_what_a_transform_computes_is_opaque():
+    """Tensors inside vmap and grad have no numbers; the rest of the model is recorded."""
+
+    class Mapped(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(48, 12), nn.Sequential(nn.Linear(12, 8), nn.Tanh())
+
+        def forward(self, x):
+            energy = torch.func.grad(lambda z: self.b(z).square().sum())
+            return torch.func.vmap(energy)(F.relu(self.a(x)))[:, :10]
+
+    torch.manual_seed(6)
+    model, (x, y) = Mapped(), classes()
+    report = harness.probe(model, x, y, F.cross_entropy)
+    assert [*report.layers["op"]][:2] == ["linear", "relu"] and "b.0" not in [*report.layers["path"]]
+    assert "opaque" in {finding.kind for finding in report.findings}
+    F.cross_entropy(model(x), y).backward()
+    expected = float(model.a.weight.grad.norm().log10())
+    assert report.layers["log10_grad_weights"][0] == pytest.approx(expected, abs=1e-6)

@@ -17,6 +17,8 @@ from torch_models import (
     Recurrent,
     Residual,
     ResNet,
+    Siamese,
+    Towers,
     Transformer,
     classes,
     he,
@@ -119,6 +121,15 @@ def patches(layers):
     return Transformer(layers, patches=24), torch.randn(24, 16, 24), torch.randint(0, 10, (24,)), F.cross_entropy, {}
 
 
+def pairs(**options):
+    x, _ = classes()
+    return Siamese(mlp(12, nn.Tanh, **options)), (x, x.roll(1, 0)), torch.rand(len(x)), F.mse_loss, {}
+
+
+def towers(*options):
+    return on_classes(Towers(*(mlp(10, *one) for one in options)))
+
+
 CASES = {
     "deep sigmoid": (lambda: on_classes(mlp(20, nn.Sigmoid, xavier)), "vanishing by slopes"),
     "Xavier on 50 ReLU layers": (lambda: on_classes(mlp(50, init=xavier)), "vanishing by weights"),
@@ -152,6 +163,12 @@ CASES = {
     "GPT": (lambda: text(layers=4), "healthy"),
     "GPT without norms, std 0.02": (lambda: text(layers=8, norm=False), "healthy"),
     "GPT without norms, std 0.2": (lambda: text(layers=16, norm=False, std=0.2), "non-finite backward"),
+    "siamese, std 0.04": (lambda: pairs(init=normal(0.04)), "vanishing by weights"),
+    "siamese, critical": (lambda: pairs(init=normal(WIDTH**-0.5)), "healthy"),
+    "towers, the second of sigmoids": (lambda: towers((nn.ReLU, he), (nn.Sigmoid, xavier)), "vanishing by slopes"),
+    "towers, the first of sigmoids": (lambda: towers((nn.Sigmoid, xavier), (nn.ReLU, he)), "vanishing by slopes"),
+    "towers, std 0.5": (lambda: towers((nn.ReLU, he), (nn.ReLU, normal(0.5))), "exploding by weights"),
+    "towers, He and critical": (lambda: towers((nn.ReLU, he), (nn.Tanh, normal(WIDTH**-0.5))), "healthy"),
     "ViT": (lambda: patches(4), "healthy"),
 }
 NOT_FAULTS = ("healthy", "zero weights", "frozen", "unused")

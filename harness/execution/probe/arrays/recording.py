@@ -10,15 +10,8 @@ from harness.base.arrays import Array
 from harness.base.errors import ConfigError
 from harness.base.messages import remedy, shown
 from harness.execution.probe.arrays.ops import KINDS, Layer, Ops
-from harness.execution.probe.arrays.sizes import (
-    cosine,
-    log10_norm,
-    of_samples,
-    share_under_eps,
-    size_of,
-    slopes_of,
-)
-from harness.execution.probe.record import Recording, Row
+from harness.execution.probe.arrays.sizes import cosine, lengths, log10_norm, size_of, slopes_of
+from harness.execution.probe.record import Recording, Row, of_samples, share_under_eps
 from harness.networks.activations import Activation
 
 ARRAYS = {  # the end of an array's name -> what it holds
@@ -62,7 +55,7 @@ def recording_of(arrays: Mapping[str, Array], ops: Ops) -> Recording:
     _require_known(arrays, ops)
     layers = _signals(arrays, ops)
     rows = [row for signals in layers for row in _rows(signals)]
-    recording = Recording(rows=rows, cost=ops.cost)
+    recording = Recording(rows=rows, cost=ops.cost, of_torch=False)
     recording.number()
     return recording
 
@@ -192,5 +185,5 @@ def _activation(signals: Signals, phi: Activation) -> Row:
     row.slopes = slopes_of(phi, signals["z"])
     row.mean_result, row.std_result = float(signals["r"].mean()), float(signals["r"].std())
     row.output_cosine = cosine(signals["r"])
-    row.sample_factor, row.lost_samples = of_samples(signals["dr"], own)
+    row.sample_factor, row.lost_samples = of_samples(lengths(signals["dr"]), lengths(own))
     return row

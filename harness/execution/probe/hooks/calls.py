@@ -62,7 +62,7 @@ def activation(tape: Tape, call: Call) -> Finish | None:
     def finish(result: Tensor) -> None:
         if before.numel():
             row.slopes = _slopes(call, before, axis)
-        add_outputs(row, result)
+        add_outputs(row, tape.latest.of(result))
         tape.units[result] = axis
         tape.on_result(result, row)
 
@@ -106,9 +106,9 @@ def _weight_row(tape: Tape, call: Call, x: Tensor, W: Tensor, fan_in: int, bias:
     """A row with σ_w² = fan_in · mean W² and σ_b² = mean b²."""
     row = tape.new_row(call.op, "weight")
     row.param, row.fan_in = tape.parameter_of(W), fan_in
-    row.weight, row.argument = size_of(W), size_of(x)
+    row.weight, row.argument = size_of(W), tape.latest.of(x).size()
     row.sigma_w = 10**row.weight.norm * (fan_in / max(W.numel(), 1)) ** 0.5
-    row.sigma_b = float(bias.detach().double().square().mean().sqrt()) if isinstance(bias, Tensor) else 0.0
+    row.sigma_b = 10 ** size_of(bias).rms if isinstance(bias, Tensor) else 0.0
     return row
 
 
@@ -154,7 +154,7 @@ def general(kind: str) -> Callable[[Tape, Call], Finish | None]:
         row.param = next(filter(None, map(tape.parameter_of, given)), "")
         if kind == "norm" and (scale := next(iter(given[-2:]), None)) is not None and row.param:
             row.weight = size_of(scale)
-        row.argument = size_of(x) if x.is_floating_point() else None
+        row.argument = tape.latest.of(x).size() if x.is_floating_point() else None
         call.replace(0, "input", tape.alias(x, row))
         if kind in ("recurrent", "other"):
             tape.recording.opaque.append(row.name)

@@ -35,7 +35,7 @@ class Mode(TorchFunctionMode):
 
     def __torch_function__(self, function: Callable, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if self.tape.quiet or self.tape.guard.failed:
+        if self.tape.quiet or self.tape.guard.failed or self._in_transform():
             return function(*args, **kwargs)
         call = _call(function, args, kwargs)
         finish = self.tape.guard(self._before, call)
@@ -60,6 +60,15 @@ class Mode(TorchFunctionMode):
             else:
                 finish(result)
 
+    def _in_transform(self) -> bool:
+        """Whether a transform of torch.func runs. Its tensors stand for others and have no numbers of their own."""
+        if not in_transform():
+            return False
+        what = f"{self.tape.path} (torch.func)" if self.tape.path else "torch.func"
+        if what not in self.tape.recording.opaque:
+            self.tape.recording.opaque.append(what)
+        return True
+
     def _in_parametrization(self) -> bool:
         """Whether a weight is being computed from its parameters, which is no operation on data."""
         return ".parametrizations" in f".{self.tape.path}"
@@ -68,6 +77,11 @@ class Mode(TorchFunctionMode):
 def in_backward() -> bool:
     """Whether a backward pass is running in this thread."""
     return torch._C._current_graph_task_id() != -1
+
+
+def in_transform() -> bool:
+    """Whether a transform of torch.func, such as vmap or grad, is running."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
 
 
 def _call(function: Callable, args: Any, kwargs: dict) -> Call:

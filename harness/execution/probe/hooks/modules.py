@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness.execution.probe.hooks.mode import Mode, in_backward
+from harness.execution.probe.hooks.mode import Mode, in_backward, in_transform
 from harness.execution.probe.hooks.tape import Place, inside
 from harness.execution.probe.record import Row
 from harness.execution.probe.slopes import slopes_of_graph, unit_axis
@@ -80,6 +80,8 @@ class ModuleHooks:
         if not self.mode.is_on:
             return None
         self.tape.places.append(Place(name, module))
+        if in_transform():
+            return None
         if own and not self.tape.quiet and len(args) == 1 and not kwargs and _can_be_followed(args[0]):
             row = self.tape.new_row(type(module).__name__, "activation")
             with self.tape.own_work():
@@ -100,9 +102,12 @@ class ModuleHooks:
                 self._own_activation(row, z, result)
         if self.tape.places and self.tape.places[-1].name == name:
             self.tape.places.pop()
-        for tensor in tensors_in(result):
-            self.tape.on_module_result(name, tensor)
-            break
+        if in_transform():
+            return
+        with self.tape.own_work():
+            for tensor in tensors_in(result):
+                self.tape.on_module_result(name, tensor)
+                break
 
     def _own_activation(self, row: Row, z: Tensor, result: Any) -> None:
         """Fill in the row of a user's activation, or remove it if the module does something else."""
@@ -113,7 +118,7 @@ class ModuleHooks:
         if row.slopes is None:
             row.kind = "other"
         else:
-            add_outputs(row, result)
+            add_outputs(row, self.tape.latest.of(result))
             self.tape.units[result] = axis
         for tensor in tensors_in(result):
             self.tape.on_result(tensor, row)

@@ -1,7 +1,7 @@
 """The tape: rows of a recording in the making, and the hooks that fill them in during the backward pass.
 
-Hooks refer to rows and to the guard, which hold numbers only. A hook that could reach the recorder would keep the graph
-of every recorded step alive.
+Hooks refer to rows, to the guard and to the numbers measured last, which hold no graph. A hook that could reach the
+recorder would keep the graph of every recorded step alive.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.autograd.graph import Node
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from harness.execution.probe.record import LEARN, LOST, Recording, Row
-from harness.execution.probe.tensors import cosine, dense, log10_norm, log10_of, sample_norms, size_of
+from harness.execution.probe.record import Recording, Row, of_samples
+from harness.execution.probe.tensors import Latest, log10_norm
 
 T = TypeVar("T")
 
@@ -59,6 +59,7 @@ class Tape:
     guard: Guard
     recording: Recording = field(default_factory=Recording)
     places: list[Place] = field(default_factory=list)
+    latest: Latest = field(default_factory=Latest)
     quiet: int = 0  # above 0: the recorder's own work, which is not recorded
     nodes: dict[int, Node] = field(default_factory=dict)  # id of a row -> node of its result
     module_results: dict[int, list[str]] = field(default_factory=dict)  # id of a node -> modules whose result it made
@@ -99,12 +100,17 @@ class Tape:
             del self.calls[key]
         return gone[0] if gone else len(rows)
 
+    def parameters_of_rows(self) -> set[str]:
+        """Names of the parameters that rows have as their weights."""
+        return {row.param for row in self.recording.rows} - {""}
+
     def release(self) -> None:
         """Drop every reference to the graph."""
         self.nodes.clear()
         self.started.clear()
         self.module_results.clear()
         self.kept.clear()
+        self.latest.forget()
 
     def parameter_of(self, tensor: object) -> str:
         """The name of the parameter that a tensor is or was made of, "" if it is neither."""
@@ -142,24 +148,24 @@ class Tape:
 
     def on_argument(self, x: Tensor, row: Row, into: str = "grad_argument") -> None:
         """Record the gradient of x as that of a row's argument."""
-        guard = self.guard
-        x.register_hook(lambda gradient: guard(_argument_gradient, row, into, gradient))
+        guard, latest = self.guard, self.latest
+        x.register_hook(lambda gradient: guard(_argument_gradient, row, into, latest, gradient))
 
     def on_result(self, y: Tensor, row: Row) -> None:
         """Record a row's result now, and its gradient when it comes."""
-        row.result = size_of(y)
+        row.result = self.latest.of(y).size()
         if not (y.requires_grad and y.grad_fn is not None):
             return
         row.has_graph = True
         self.nodes[id(row)] = y.grad_fn
-        guard, axis = self.guard, self.units.get(y)
-        y.register_hook(lambda gradient: guard(_result_gradient, row, axis, gradient))
+        guard, latest, axis = self.guard, self.latest, self.units.get(y)
+        y.register_hook(lambda gradient: guard(_result_gradient, row, axis, latest, gradient))
 
     def on_module_result(self, name: str, result: Tensor) -> None:
         """Remember that a module's result is this tensor."""
-        if result.grad_fn is not None:
-            self.kept.append(result.grad_fn)
-            self.module_results.setdefault(id(result.grad_fn), []).append(name)
+        if (node := result.grad_fn) is not None:
+            self.kept.append(node)
+            self.module_results.setdefault(id(node), []).append(name)
 
 
 def inside(path: str, name: str) -> bool:
@@ -167,29 +173,24 @@ def inside(path: str, name: str) -> bool:
     return not name or path == name or path.startswith(f"{name}.")
 
 
-def _argument_gradient(row: Row, into: str, gradient: Tensor) -> None:
-    gradient = dense(gradient)
-    setattr(row, into, size_of(gradient, in_detail=True))
-    if into != "grad_argument":
-        return
-    if row.kind == "recurrent" and gradient.ndim == 3:
-        row.over_time = tuple(map(log10_norm, gradient.unbind(row.time_axis)))
-    if row.sample_norms is not None and (norms := sample_norms(gradient)) is not None:
-        above = torch.from_numpy(row.sample_norms).to(norms.device)
-        if norms.shape == above.shape and bool((alive := above > 0).any()):
-            row.sample_factor = log10_of(float((norms[alive] / above[alive]).median()))
-            learning = above >= LEARN * above.max()
-            row.lost_samples = float((norms < LOST * above)[learning].double().mean())
-        row.sample_norms = None
+def _argument_gradient(row: Row, into: str, latest: Latest, gradient: Tensor) -> None:
+    numbers = latest.of(gradient)
+    if into == "grad_argument":
+        if row.kind == "recurrent" and numbers.values.ndim == 3:
+            row.over_time = tuple(map(log10_norm, numbers.values.unbind(row.time_axis)))
+        if row.sample_norms is not None and (norms := numbers.lengths) is not None:
+            if norms.shape == row.sample_norms.shape:
+                row.sample_factor, row.lost_samples = of_samples(row.sample_norms, norms)
+            row.sample_norms = None
+    setattr(row, into, numbers.size(in_detail=True))
 
 
-def _result_gradient(row: Row, axis: int | None, gradient: Tensor) -> None:
-    gradient = dense(gradient)
-    row.grad_result = size_of(gradient)
+def _result_gradient(row: Row, axis: int | None, latest: Latest, gradient: Tensor) -> None:
+    numbers = latest.of(gradient)
     if row.kind == "weight":
-        row.delta_cosine = cosine(gradient)
-        if axis is not None and gradient.ndim > 1:
-            others = [d for d in range(gradient.ndim) if d != axis % gradient.ndim]
-            row.grad_bias = log10_norm(gradient.sum(others, dtype=torch.float64))
-    if row.kind in ("activation", "attention") and (norms := sample_norms(gradient)) is not None:
-        row.sample_norms = norms.cpu().numpy()
+        row.delta_cosine = numbers.cosine
+        if axis is not None and numbers.values.ndim > 1:
+            row.grad_bias = numbers.norm_of_sums(axis % numbers.values.ndim)
+    if row.kind in ("activation", "attention"):
+        row.sample_norms = numbers.lengths
+    row.grad_result = numbers.size()

@@ -8,6 +8,11 @@ const onRadios = (name, change) =>
   $$(`input[name="${name}"]`).forEach((radio) => radio.addEventListener('change', change));
 const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize);
 
+/** Leave a section out of the page, and its link out of the list of sections. */
+function leaveOut(id) {
+  $(`#${id}`).hidden = $(`nav a[href="#${id}"]`).hidden = true;
+}
+
 /** A box for each activation, of which the first few are chosen; `active` is the set of those that are. */
 function activationChips(host, active, change) {
   for (const name of data.values.activation) {

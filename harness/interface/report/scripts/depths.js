@@ -8,7 +8,7 @@ function setUpDepths() {
   depthView.state = axisSelects($('#d-axes'), axes, { compare: true, prefix: 'd', change: drawDepths });
   onRadios('d-x', drawDepths);
   onRadios('d-y', drawDepths);
-  $('#depths').hidden = data.values.depth.length < 2;
+  if (!several('depth')) leaveOut('depths');
 }
 
 function drawDepths() {

@@ -116,10 +116,7 @@ async function copyLine(text) {
 }
 
 async function walkNetwork(walk) {
-  data.axes.forEach(({ name, values }, place) => {
-    walkView.state[name] = data.settings[walk.setting].key[place];
-    if (values.length > 1) $(`#w-${name}`).value = values.indexOf(walkView.state[name]);
-  });
+  chooseSettingOf(walk);
   await pickNetwork(walk.network);
   $('#walk').scrollIntoView();
   $('#w-next').focus({ preventScroll: true });

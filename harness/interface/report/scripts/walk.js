@@ -4,7 +4,7 @@
 const walkView = { step: 0, playing: 0, state: null, walk: null, chain: null, sums: null, move: null };
 
 function setUpWalk() {
-  $('#walk').hidden = !data.walks.index.length;
+  if (!data.walks.index.length) leaveOut('walk');
   const activations = data.values.activation;
   const walkable = data.values.depth.filter((depth) => depth <= 64);
   walkView.state = axisSelects(
@@ -19,6 +19,8 @@ function setUpWalk() {
       change: () => pickNetwork(),
     },
   );
+  const [any] = data.walks.index;
+  if (any && !settingOf(walkView.state)?.chains.length) chooseSettingOf(any);
   onRadios('w-y', drawWalkView);
   $('#w-draw').addEventListener('change', () => pickNetwork($('#w-draw').value));
   const go = (to) => () => {
@@ -46,6 +48,14 @@ function setUpWalk() {
     go(() => +$('#w-at').value),
   );
   $('#w-play').addEventListener('click', () => (walkView.playing ? stopPlaying() : play()));
+}
+
+/** Set the selects to the setting of a chain. */
+function chooseSettingOf(walk) {
+  data.axes.forEach(({ name, values }, place) => {
+    walkView.state[name] = data.settings[walk.setting].key[place];
+    if (values.length > 1) $(`#w-${name}`).value = values.indexOf(walkView.state[name]);
+  });
 }
 
 /** Show a network by its key, or else the first draw of the chosen setting. */

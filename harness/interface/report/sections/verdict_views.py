@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from math import isfinite, isnan
 
 from harness.study import verdicts
-from harness.study.claims import BY_CONSTRUCTION, FAILS, HOLDS, JudgedCase, Verdict
+from harness.study.claims import BY_CONSTRUCTION, FAILS, HOLDS, REFUTED, UNDECIDED, JudgedCase, Verdict
 
-SIGNS = {HOLDS: "✓", BY_CONSTRUCTION: "≡", FAILS: "✗"}
+SIGNS = {HOLDS: "✓", BY_CONSTRUCTION: "≡", FAILS: "✗", REFUTED: "✗", UNDECIDED: "?"}
 MARGIN = 0.18  # of the span, on either side of what is drawn
 
 
@@ -61,7 +61,7 @@ def verdict_view(verdict: Verdict) -> VerdictView:
         verdict.sentence,
         verdict.grade,
         verdict.grade.replace(" ", "-"),
-        SIGNS.get(verdict.grade, "?"),
+        SIGNS.get(verdict.grade, ""),
         _brief(found, kind),
         verdicts.bound(found),
         verdict.statistic,

@@ -39,18 +39,19 @@ def walks(rows: Rows, settings: Settings) -> Walks:
     """The chains of as many draws of every setting as MOST_ROWS allows.
 
     Draws come in the order median attenuation, least, greatest, the rest. Where not even one draw of each setting
-    fits, later settings have none.
+    fits, some settings have none: those that come late in the order of the keys, which are hashes and favour none.
     """
     orders = _orders(settings.networks)
     depths = settings.depths
     draws = _draws(depths, [len(order) for order in orders])
     chosen: list[tuple[int, str, str]] = []
     total = 0
-    for setting, order in enumerate(orders):
-        for place, network in enumerate(order[:draws]):
+    for setting in sorted(range(len(orders)), key=lambda setting: orders[setting][0]):
+        for place, network in enumerate(orders[setting][:draws]):
             if total + depths[setting] <= MOST_ROWS:
                 total += depths[setting]
-                chosen.append((setting, network, RANKS[place] if place < 3 <= len(order) else ""))
+                chosen.append((setting, network, RANKS[place] if place < 3 <= len(orders[setting]) else ""))
+    chosen.sort(key=lambda chain: chain[0])
     index = [{"setting": setting, "network": network, "rank": rank} for setting, network, rank in chosen]
     return Walks(index, packed_columns(_chains(rows, settings, [name for _, name, _ in chosen])), draws, total)
 

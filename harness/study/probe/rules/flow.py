@@ -1,29 +1,25 @@
 """Rules on the attenuation along the trunk: vanishing and exploding, and whose fault it is."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from math import inf, isfinite, log10
 from statistics import fmean
 
 from harness.base.errors import DomainError
-from harness.execution.probe.record import Recording
+from harness.execution.probe.record import Recording, Row
 from harness.networks.activations import ACTIVATIONS
 from harness.study.probe.findings import DECADES, Case, Finding, percent
+from harness.study.probe.ledger import Ledger
+from harness.study.probe.rules.lines import Lines, lines
 from harness.theory import critical_sigma_w
 
 STEEP = -0.45  # mean decades of an activation; ReLU's best is about −0.15, the sigmoid's −0.60
 OFF_SCALE = 0.05  # decades of σ_w from the critical one that are worth a word
 NAMES = {"hardtanh": "hard_tanh"} | {name: name for name in ACTIVATIONS if name != "hard_tanh"}
-FAN_IN = "m.weight[0].numel()"
-INITS = {
-    "relu": 'nn.init.kaiming_normal_(m.weight, nonlinearity="relu")',
-    "leaky_relu": 'nn.init.kaiming_normal_(m.weight, a=0.01, nonlinearity="leaky_relu")',
-    "selu": 'nn.init.kaiming_normal_(m.weight, nonlinearity="linear")',
-}
 STRUCTURE = "put a normalisation before each activation, or skip connections around pairs of layers"
-NO_SIGMOIDS = f"replace sigmoids between layers by ReLU, with {INITS['relu']}"
+NO_SIGMOIDS = "replace sigmoids between layers by ReLU, with "
 
 
 @cache
@@ -59,28 +55,26 @@ class Scale:
         beside = f"{name} needs {self.critical:.3g}" if self.critical else f"no σ_w keeps gradients for {name}"
         return f"the weights have σ_w = {self.sigma_w:.3g}, and {beside}"
 
-    @property
-    def remedy(self) -> str:
+    def remedy(self, lines: Lines) -> str:
         """The line that sets the critical scale, or what to do where there is none."""
         if self.activation == "sigmoid":
-            return NO_SIGMOIDS
-        if self.critical is None:
-            return STRUCTURE
-        std = f"{self.critical:.4g} / {FAN_IN} ** 0.5"
-        return INITS.get(self.activation, f"nn.init.normal_(m.weight, std={std})") + "; nn.init.zeros_(m.bias)"
+            return NO_SIGMOIDS + lines.init("relu", 2**0.5)
+        return STRUCTURE if self.critical is None else lines.init(self.activation, self.critical)
 
 
-def scale_of(recording: Recording) -> Scale:
-    """The weights that an activation follows, and the activation that most of them have."""
+def scale_of(recording: Recording, ledger: Ledger) -> Scale:
+    """The weights that an activation follows, and the activation that most of them have; in a tower, its own."""
+    rows = ledger.path if ledger.is_tower else recording.rows
     pairs: list[tuple[str, float]] = []
     sigma_w: float | None = None
-    for row in recording.of_kind("weight", "activation", "attention", "recurrent"):
+    for row in rows:
         if row.kind == "activation" and sigma_w is not None:
             pairs.append((row.op, sigma_w))
-        sigma_w = row.sigma_w if row.kind == "weight" else None
+        if row.kind in ("weight", "activation", "attention", "recurrent"):
+            sigma_w = row.sigma_w if row.kind == "weight" else None
     usual = Counter(op for op, _ in pairs).most_common(1)
     op = usual[0][0] if usual else ""
-    sigmas = [sigma for name, sigma in pairs if name == op] or [r.sigma_w for r in recording.of_kind("weight")]
+    sigmas = [sigma for name, sigma in pairs if name == op] or [row.sigma_w for row in rows if row.kind == "weight"]
     return Scale(op, critical(op) if op else 1.0, fmean(sigmas) if sigmas else 0.0)
 
 
@@ -97,7 +91,7 @@ def attenuation(case: Case) -> Iterator[Finding]:
         kind, why, remedy = _exploding(case)
         how = f"grows by {value:.1f} decades"
     else:
-        sentence = f"The gradient keeps its size within {abs(value):.1f} decades over {ledger.depth} weight layers."
+        sentence = f"The gradient keeps its size within {abs(value):.1f} decades over {ledger.layers} weight layers."
         yield Finding("healthy", "note", sentence, margin=DECADES - abs(value))
         return
     sentence = (
@@ -120,48 +114,46 @@ def _shares(case: Case) -> str:
 
 def _vanishing(case: Case) -> tuple[str, str, str]:
     """Kind, reason and remedy."""
-    ledger, scale = case.ledger, scale_of(case.recording)
+    ledger, scale = case.ledger, scale_of(case.recording, case.ledger)
     slopes = ledger.means.get("activation", 0.0)
     if ledger.is_chain and ledger.parts.get("norm", 0.0) < min(-DECADES, ledger.parts.get("activation", 0.0)):
         return "vanishing by norms", "the norms divide by large standard deviations", "smaller weights before the norms"
     if slopes < STEEP:
-        saturated = _saturated(case.recording)
+        saturated = _saturated(ledger.path)
         best = "; 10^-0.60 is its largest slope" if scale.activation == "sigmoid" else ""
         worn = f"; {percent(saturated)} of its slopes are saturated" if saturated > 0.2 else ""
         why = f"{scale.activation or 'the activation'} passes 10^{slopes:.2f} a layer{best}{worn}"
-        return "vanishing by slopes", why, scale.remedy
-    if not ledger.is_chain:
+        return "vanishing by slopes", why, scale.remedy(lines(case))
+    if not (ledger.is_chain or ledger.is_tower):
         return "vanishing inside blocks", "blocks take more from the gradient than their skips pass on", STRUCTURE
-    return "vanishing by weights", scale.in_words, scale.remedy
+    return "vanishing by weights", scale.in_words, scale.remedy(lines(case))
 
 
 def _exploding(case: Case) -> tuple[str, str, str]:
     """Kind, reason and remedy."""
-    ledger, scale = case.ledger, scale_of(case.recording)
+    ledger, scale = case.ledger, scale_of(case.recording, case.ledger)
     if ledger.is_chain and "norm" in ledger.parts:  # the scale of weights cancels in the norm after them
         why = "each norm multiplies it; batch norm with ReLU by about 0.08 decades (Yang et al. 2019)"
         return "exploding by norms", why, "skip connections around each pair of layers, fewer layers, or layer norm"
-    if not ledger.is_chain:
+    if not (ledger.is_chain or ledger.is_tower):
         why = "each block adds its branch to the skip, and nothing divides"
-        remedy = (
-            "start the last layer of each branch at zero (nn.init.zeros_(block.last.weight)), multiply branches by "
-            "depth ** -0.5, or begin each branch with a norm"
-        )
+        zero = lines(case).zero_branch
+        remedy = f"{zero}, multiply branches by depth ** -0.5, or begin each branch with a norm"
         return "exploding inside blocks", why, remedy
-    saturated = _saturated(case.recording)
+    saturated = _saturated(ledger.path)
     worn = f"; {percent(saturated)} of the slopes are saturated on top" if saturated > 0.2 else ""
-    return "exploding by weights", scale.in_words + worn, scale.remedy
+    return "exploding by weights", scale.in_words + worn, scale.remedy(lines(case))
 
 
-def _saturated(recording: Recording) -> float:
+def _saturated(rows: Iterable[Row]) -> float:
     """Mean share of saturated slopes of activations that have no slope of exactly 0."""
-    shares = [row.slopes.saturated for row in recording.of_kind("activation") if row.slopes and row.op != "relu"]
+    shares = [row.slopes.saturated for row in rows if row.slopes and row.op != "relu"]
     return fmean(shares) if shares else 0.0
 
 
 def scale_is_off(case: Case) -> Iterator[Finding]:
     """A σ_w that is harmless at this depth and would not be at a larger one."""
-    ledger, scale = case.ledger, scale_of(case.recording)
+    ledger, scale = case.ledger, scale_of(case.recording, case.ledger)
     chain = ledger.is_chain and not {"norm", "recurrent"} & ledger.parts.keys()
     if (
         not chain
@@ -172,9 +164,9 @@ def scale_is_off(case: Case) -> Iterator[Finding]:
         return
     layers = DECADES / abs(ledger.per_layer) if ledger.per_layer else inf
     if layers < 1000:
-        harmless = f"harmless at {ledger.depth} layers, 3 decades at about {layers:.0f}"
+        harmless = f"harmless at {ledger.layers} layers, 3 decades at about {layers:.0f}"
         sentence = f"{scale.in_words[0].upper()}{scale.in_words[1:]}: {harmless}."
-        yield Finding("scale of weights", "note", sentence, scale.remedy)
+        yield Finding("scale of weights", "note", sentence, scale.remedy(lines(case)))
 
 
 RULES = (attenuation, scale_is_off)

@@ -6,6 +6,7 @@ from math import floor, isfinite, log2
 from harness.execution.probe.record import Recording, Row
 from harness.execution.probe.tables import FORMATS
 from harness.study.probe.findings import Case, Finding, count, percent
+from harness.study.probe.rules.lines import lines
 
 TOP = 15  # float16 holds magnitudes under 2^16
 MOST = 24  # a larger loss scale than 2^24 is no longer sensible
@@ -27,7 +28,7 @@ def foretold(case: Case) -> Iterator[Finding]:
             f"{name} would read {percent(lost(worst, power))} of the gradient's entries in {worst.name} as 0, and more "
             f"than 5 % in {len(lossy)} of {len(rows)} operations."
         )
-        yield Finding(f"{name} underflow foretold", "warning", sentence, _scale(rows, name, power), worst.path)
+        yield Finding(f"{name} underflow foretold", "warning", sentence, _scale(case, rows, name), worst.path)
 
 
 def lost(row: Row, power: int) -> float:
@@ -43,17 +44,17 @@ def loss_scale(recording: Recording) -> int:
     return max(0, min(MOST, floor(TOP - max(finite) * log2(10)))) if finite else 0
 
 
-def _scale(rows: list[Row], name: str, power: int) -> str:
+def _scale(case: Case, rows: list[Row], name: str) -> str:
     if name != "float16":
         return "no loss scale helps a format of float32's range: remedy the vanishing first"
     scale = loss_scale(Recording(rows))
-    left = max(lost(row, power - scale) for row in rows)
+    left = max(lost(row, FORMATS[name] - scale) for row in rows)
     if left > WORTH_A_WORD:
         return (
             f"no loss scale serves all layers: the largest, 2.0**{scale}, leaves {percent(left)} at worst; remedy the "
             "vanishing first, or use bfloat16"
         )
-    return f"torch.amp.GradScaler(init_scale=2.0**{scale}): then {percent(left)} at worst; or bfloat16"
+    return f"{lines(case).loss_scale.format(power=scale)}: then {percent(left)} at worst; or bfloat16"
 
 
 def adam_eps(case: Case) -> Iterator[Finding]:
@@ -67,8 +68,7 @@ def adam_eps(case: Case) -> Iterator[Finding]:
             f"In {len(small)} of {count(len(rows), 'layer')} most entries of ∂C/∂W are under 1e-8, Adam's default eps: "
             "there its step is not of the size of the learning rate but shrinks with the gradient. The worst is "
             f"{max(small, key=lambda row: row.under_eps).name}.",
-            "torch.optim.Adam(..., eps=1e-20) in float32 gives these layers their step; a remedy of the vanishing is "
-            "better",
+            f"{lines(case).adam} in float32 gives these layers their step; a remedy of the vanishing is better",
             small[0].path,
         )
 

@@ -5,6 +5,7 @@ from math import inf, isnan
 
 from harness.execution.probe.record import Row
 from harness.study.probe.findings import Case, Finding, count, decades, percent
+from harness.study.probe.rules.lines import lines
 
 SMALL_COST = 1e-3  # at a cost under it a vanishing gradient at the output is what training aims for
 LOST_AT_LOSS = -2.0  # decades of the factor of the batch between the last weights and the loss
@@ -19,7 +20,11 @@ def non_finite_forward(case: Case) -> Iterator[Finding]:
         what = "NaN" if isnan(row.result.largest) else "infinity"
         clean = row.argument is not None and row.argument.is_finite
         where = " from finite inputs" if clean else ""
-        before = "an operation before it" if not clean and row.argument is not None else "the operation itself"
+        before = (
+            "an operation before it, and the inputs"
+            if row.argument is not None and not clean
+            else "the operation itself"
+        )
         yield Finding(
             "non-finite forward",
             "fault",
@@ -116,8 +121,7 @@ def lost_at_loss(case: Case) -> Iterator[Finding]:
             "fault",
             f"{worst.name} at the output passes {_passed(worst)}, while the cost is {recording.cost:.3g}{size}: the "
             "gradient is lost before it reaches any weights.",
-            "give the loss the logits (F.cross_entropy, F.binary_cross_entropy_with_logits), or make the last "
-            "layer's weights smaller",
+            f"{lines(case).logits}, or make the last layer's weights smaller",
             worst.path,
         )
     elif last.grad_result and last.grad_result.norm == -inf:
@@ -174,7 +178,7 @@ def opaque(case: Case) -> Iterator[Finding]:
     """Operations whose inside the probe cannot see."""
     names = sorted(set(case.recording.opaque))
     if names:
-        sentence = f"Not seen is the inside of {_from_to(names)}: one row stands for the whole call."
+        sentence = f"Not seen is the inside of {_from_to(names)}: at most one row stands for a whole call."
         yield Finding("opaque", "note", sentence, "none", names[0])
 
 

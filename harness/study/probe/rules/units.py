@@ -7,6 +7,7 @@ from statistics import median
 
 from harness.execution.probe.record import Row
 from harness.study.probe.findings import DECADES, Case, Finding, count, decades, percent
+from harness.study.probe.rules.lines import lines
 
 BENDS = ("relu", "relu6", "threshold", "hardtanh", "hardswish", "hardsigmoid")  # with slopes that are exactly 0
 DYING_UNITS, DYING_SLOPES = 0.5, 0.1  # over half of the units silent, under a tenth of the slopes on
@@ -35,7 +36,8 @@ def dead_layer(case: Case) -> Iterator[Finding]:
             "fault",
             f"{count(len(dead), 'dead activation')}, the first is {dead[0].name}: every unit is off for every sample, "
             "so nothing below learns, and it cannot recover.",
-            "nn.init.zeros_(m.bias) and a new initialisation of the layer before it; a lower learning rate; leaky_relu",
+            f"{lines(case).zero_biases} and a new initialisation of the layer before it; a lower learning rate; "
+            "leaky_relu",
             dead[0].path,
         )
 
@@ -51,7 +53,7 @@ def dying_units(case: Case) -> Iterator[Finding]:
             "fault",
             f"In {len(dying)} of {len(bends)} layers over half of the units are off for every sample, and as few as "
             f"{percent(least)} of the slopes are on; the first is {dying[0].name}.",
-            "nn.init.zeros_(m.bias); a lower learning rate; leaky_relu or GELU",
+            f"{lines(case).zero_biases}; a lower learning rate; leaky_relu or GELU",
             dying[0].path,
         )
 
