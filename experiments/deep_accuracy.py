@@ -8,11 +8,7 @@ FIGURES = ("accuracy_against_depth", "layers_over_steps", "norm_ledger", "update
 SWEEPS = {
     "deep_accuracy": ("network.depth=8", "training.steps=200", "training.record.times=5"),
     "deep_accuracy_shallow": ("training.record.times=2",),
-    "deep_accuracy_long": (
-        "training.steps=800",
-        "training.learning_rate=[0.01, 0.03, 0.1, 0.3, 1]",
-        "training.record.times=2",
-    ),
+    "deep_accuracy_long": ("training.steps=800", "training.record.times=2"),
 }
 
 # Of accuracy, of which guessing one class of ten has 0.1: a clear advantage, and one that would be worth a word.

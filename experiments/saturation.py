@@ -19,7 +19,6 @@ SWEEPS = {
         "training.record.times=2",
     ),
     "saturation_ceiling": (
-        "replicates=12",
         "network.activation=[relu, {name: clipped_relu, ceiling: [1, 3]}]",
         "training.record.times=2",
     ),
