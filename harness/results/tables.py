@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from harness.base.arrays import Array
-from harness.base.scaled import INFINITE_FROM, ZERO_UNDER
+from harness.base.scaled import INFINITE_FROM, ZERO_UNDER, log10_ratio
 from harness.engine.lanes.records import OK, Records
 from harness.engine.measures import MEASURES
 from harness.networks.coordinates import COORDINATES
@@ -203,7 +203,7 @@ def _regimes(gain: Array, dead: Array, decades: float) -> Array:
 def _relative_gradients(records: Records) -> tuple[Array, Array]:
     """log10 of the least and of the largest ‖∂C/∂W‖ / ‖W‖ of all layers; NaN where one is not known."""
     relative = [
-        records.column_of("log10_grad_weights", n) - records.column_of("log10_norm_weights", n)
+        log10_ratio(records.column_of("log10_grad_weights", n), records.column_of("log10_norm_weights", n))
         for n in range(len(records.specs))
     ]
     return np.array([r.min(axis=1) for r in relative]), np.array([r.max(axis=1) for r in relative])

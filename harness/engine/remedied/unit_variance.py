@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.base.arrays import Array
-from harness.base.scaled import LOG10_2, Scaled, Weights, base_alone, flat
+from harness.base.scaled import LOG10_2, Scaled, Weights, base_alone, flat, log10_of
 from harness.networks.remedies.unit_variance import unit_variance_gain
 
 REACH = 400  # powers of 2 from which a lane's first gain may start: its square is still a number of float64
@@ -27,9 +27,10 @@ class UnitVariance:
 
     @property
     def log10_gain(self) -> Array:
-        return np.log10(self.gain) + LOG10_2 * self.exponent
+        return log10_of(self.gain) + LOG10_2 * self.exponent
 
 
+@np.errstate(over="ignore", invalid="ignore")  # an infinite variance, as of biases of 10^200, leaves a gain of 0
 def unit_variance(r: Scaled, start: Weights, b: Scaled | None, within: float) -> UnitVariance:
     """The gain with which r @ W + b has unit variance over units and batch, from the weights that it starts with."""
     product = r @ base_alone(start.base)

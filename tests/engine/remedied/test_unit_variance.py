@@ -56,6 +56,18 @@ def test_one_division_is_enough_without_biases_and_none_where_the_variance_is_ri
     assert run(spec("relu"))[0]["lsuv_divisions"].isna().all()
 
 
+def test_weights_of_0_keep_their_gain_of_0_where_rows_are_equal():
+    """No variance to divide by: log10 of the norm is −∞, without a warning, which would be an error here."""
+    layers, _ = run([spec("tanh", "lsuv", 0.0, depth=3, width=6)], **OPTIONS | {"batch": 1})
+    assert np.isneginf(layers["log10_norm_weights"]).all()
+
+
+def test_biases_of_infinite_variance_leave_weights_of_0():
+    """Without a warning, which would be an error here."""
+    layers, _ = run([spec("relu", "lsuv", 1.0, 1e300, depth=3, width=6)], **OPTIONS)
+    assert np.isneginf(layers["log10_norm_weights"]).all()
+
+
 def test_biases_of_unit_variance_leave_no_variance_to_the_weights():
     _, divisions = unit_variance_gain(np.ones(3), np.ones(3), np.zeros(3), np.array([0.0, 0.5, 1.5]), 0.1)
     assert divisions[0] == 0
