@@ -61,7 +61,9 @@ def cross_entropy(r: Scaled, y: Scaled) -> tuple[Array, Scaled]:
         return _of_near_logits(r, y)
     if not near.any():
         return _of_any_logits(r, y)
-    (log10_near, grad_near), (log10_cost, grad) = _of_near_logits(r, y), _of_any_logits(r, y)
+    with np.errstate(over="ignore", invalid="ignore"):  # of the lanes that are not near
+        log10_near, grad_near = _of_near_logits(r, y)
+    log10_cost, grad = _of_any_logits(r, y)
     mantissa = np.where(near[..., None, None], grad_near.mantissa, grad.mantissa)
     return np.where(near, log10_near, log10_cost), Scaled(mantissa, np.where(near, grad_near.exponent, grad.exponent))
 

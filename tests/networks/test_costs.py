@@ -15,7 +15,7 @@ from harness.base.errors import ConfigError
 from harness.base.scaled import Scaled, scaled
 from harness.config import from_mapping
 from harness.networks.activations import ACTIVATIONS
-from harness.networks.costs import COSTS, REACH
+from harness.networks.costs import COSTS, REACH, _of_any_logits, _of_near_logits
 
 LOGITS = [
     [[800.0, -800.0]],  # certain, and right: the gradient is e^-1600
@@ -47,6 +47,35 @@ def test_a_saturated_cost_keeps_its_small_gradient(z, cost):
     known = sizes > sizes.max() - 300  # smaller entries are 0 beside the largest of the network
     np.testing.assert_allclose(log10_of(gradient)[known], sizes[known], rtol=0, atol=1e-9)
     assert (np.sign(gradient.mantissa[0])[known] == np.where(y > 0, -1, 1)[known]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_logits_of_any_size_beside_each_other_cost_what_they_cost_alone(dtype):
+    """Lanes with logits up to 300 are computed by another formula than the others; without a warning, an error here."""
+    rng = np.random.default_rng(0)
+    z = np.array([1, 30, 290, 310, 1e4, 1e30]).astype(dtype)[:, None, None] * rng.uniform(-1, 1, (6, 5, 4)).astype(
+        dtype
+    )
+    y = scaled(np.eye(4, dtype=dtype)[rng.integers(0, 4, (6, 5))])
+    together = COSTS["cross_entropy"].gradient(scaled(z), y)
+    for i in range(len(z)):
+        log10_cost, gradient = COSTS["cross_entropy"].gradient(scaled(z[i : i + 1]), y[i : i + 1])
+        assert log10_cost[0] == together[0][i]
+        np.testing.assert_array_equal(gradient.mantissa[0], together[1].mantissa[i])
+        assert gradient.exponent[0] == together[1].exponent[i]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_both_formulas_of_cross_entropy_agree(dtype):
+    rng = np.random.default_rng(1)
+    z = scaled(rng.normal(size=(20, 5, 4), scale=30).clip(-100, 100).astype(dtype))
+    y = scaled(np.eye(4, dtype=dtype)[rng.integers(0, 4, (20, 5))])
+    (cost, grad), (its_cost, its_grad) = _of_near_logits(z, y), _of_any_logits(z, y)
+    np.testing.assert_allclose(cost, its_cost, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(
+        grad.log10_norm, its_grad.log10_norm, rtol=0, atol=1e-6 if dtype == np.float32 else 1e-13
+    )
+    np.testing.assert_allclose(values(grad), values(its_grad), rtol=1e-5 if dtype == np.float32 else 1e-12)
 
 
 @pytest.mark.parametrize("cost", ["cross_entropy", "binary_cross_entropy"])
