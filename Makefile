@@ -72,7 +72,7 @@ browser:
 test-firefox: $(SCHEMA) $(VENV)/.test
 	@command -v firefox-esr || command -v firefox || { apt-get update -qq && apt-get install -qq --no-install-recommends firefox-esr; }
 	$(PIP) install websockets
-	BROWSER=required $(PY) -m pytest tests/interface/report/test_in_firefox.py $(ARGS)
+	FIREFOX=required $(PY) -m pytest tests/interface/report/test_in_firefox.py $(ARGS)
 
 lint: $(VENV)/.project $(VENV)/.lint
 	$(PY) -m ruff format --check .

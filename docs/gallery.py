@@ -41,6 +41,14 @@ def sweeps_of(results: Path) -> dict[str, list[Path]]:
     return found
 
 
+def figure(results: Path, sweep: str, name: str, into: Path) -> str:
+    """One figure of a sweep, from the first of SOURCES that has it, for another page; copied like the gallery's."""
+    for source in SOURCES:
+        if (path := results / source / sweep / FIGURES / f"{name}.png").is_file():
+            return _copied(path, sweep, into)
+    return NONE_YET
+
+
 def _section(experiment: Path, folders: list[Path], into: Path) -> str:
     parts = [f"## {experiment.stem}\n", f"*{sentence_of(experiment)}*\n", *([] if folders else [NONE_YET])]
     for folder in sorted(folders, key=lambda folder: folder.name != experiment.stem):
@@ -56,9 +64,14 @@ def _picture(folder: Path, into: Path) -> Iterator[str]:
     names = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8")).get("figures") or ()
     drawn = [path for path in (folder / FIGURES / f"{name}.png" for name in names) if path.is_file()]
     for path in drawn[:1]:
-        name = f"{folder.name}-{path.name}"
-        shutil.copyfile(path, into / PICTURES / name)
-        yield f"![{path.stem} of {folder.name}]({into.name}/{PICTURES}/{name})\n"
+        yield _copied(path, folder.name, into)
+
+
+def _copied(path: Path, sweep: str, into: Path) -> str:
+    """The figure in Markdown, copied to where the page finds it."""
+    name = f"{sweep}-{path.name}"
+    shutil.copyfile(path, into / PICTURES / name)
+    return f"![{path.stem} of {sweep}]({into.name}/{PICTURES}/{name})\n"
 
 
 def _lines(verdicts: list[Verdict]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 import typer
-from gallery import gallery
+from gallery import figure, gallery
 from typer.cli import get_docs_for_click
 
 import harness
@@ -21,6 +21,14 @@ from harness.results.columns import TABLES
 
 HERE = Path(__file__).parent
 FOLDER = HERE / "generated"
+RESULTS = HERE.parent / "results"
+LESSON = (  # the figures of lesson.md: a sweep and a figure of it
+    ("single_neuron", "single_neuron"),
+    ("depth", "step_against_sigmoid"),
+    ("depth", "gradient_profile"),
+    ("thousand_layers", "attenuation_against_depth"),
+    ("dead_units", "dead_units"),
+)
 
 Rows = Sequence[Sequence[str]]
 
@@ -33,7 +41,8 @@ def write() -> None:
         "commands.md": commands(),
         "config.md": config(),
         "python.md": python(),
-        "gallery.md": _literal_angles(gallery(HERE.parent / "experiments", HERE.parent / "results", FOLDER)),
+        "gallery.md": _literal_angles(gallery(HERE.parent / "experiments", RESULTS, FOLDER)),
+        **{f"lesson_{sweep}_{name}.md": figure(RESULTS, sweep, name, FOLDER) for sweep, name in LESSON},
         **choices(),
         **columns(),
     }

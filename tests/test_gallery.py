@@ -63,3 +63,13 @@ def test_full_results_stand_before_smaller_ones_and_old_pictures_go(pages):
     text = made()
     assert "In full." in text and "Of CI." not in text
     assert [path.name for path in (folder / "generated/gallery").iterdir()] == ["alpha-second.png"]
+
+
+def test_a_figure_of_another_page_is_that_of_the_best_results(pages):
+    folder, made = pages
+    write(folder / "results/verify/ci/alpha", "alpha", "Of CI.")
+    made()
+    generated = folder / "generated"
+    assert gallery.figure(folder / "results", "alpha", "lost", generated) == gallery.NONE_YET
+    assert "](generated/gallery/alpha-first.png)" in gallery.figure(folder / "results", "alpha", "first", generated)
+    assert (generated / "gallery/alpha-first.png").read_bytes() == b"first"

@@ -83,9 +83,8 @@ def print_conclusion(conclusion: "Conclusion", quiet: bool = False) -> None:
 
 def _print_all(conclusion: "Conclusion") -> None:
     print_results(conclusion.name, conclusion.tables, conclusion.verdicts)
-    folder = conclusion.results.path
-    tables = ", ".join(str(folder / table) for table in sorted(conclusion.results.parts))
-    say(f"tables: {tables}    config: {folder / 'config.yaml'}")
+    tables = ", ".join(str(folder) for folder in conclusion.folders)
+    say(f"tables: {tables}    config: {conclusion.results.path / 'config.yaml'}")
     for path in conclusion.figures:
         if path.suffix == ".png":
             say(f"figure: {path}")

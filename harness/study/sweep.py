@@ -46,7 +46,8 @@ class Conclusion:
     """The outcome of a sweep: the figures that were drawn, the reasons for others, the summary and the verdicts.
 
     `not_drawn` has a line for each figure that shows nothing of these networks, `failed_figures` one for each that
-    could not be drawn. `glance` is the table with spark lines, None for networks of one layer.
+    could not be drawn. `glance` is the table with spark lines, None for networks of one layer. `folders` are those of
+    the tables that the sweep has written.
     """
 
     results: Results
@@ -57,6 +58,7 @@ class Conclusion:
     verdicts: Sequence[Verdict]
     failed_figures: Sequence[str]
     glance: Table | None
+    folders: Sequence[Path]
 
 
 def prepare(
@@ -132,7 +134,8 @@ def run(
         verdicts = results.judge(study.question)
         LOG.info("judged %d claims", len(verdicts))
         tables, not_drawn, glance = results.summary(), results.not_drawn(), results.glance()
-        conclusion = Conclusion(results, results.sweep.name, figures, not_drawn, tables, verdicts, failed, glance)
+        folders, name = [results.path / table for table in sorted(results.parts)], results.sweep.name
+        conclusion = Conclusion(results, name, figures, not_drawn, tables, verdicts, failed, glance, folders)
         held.check()
     return conclusion
 

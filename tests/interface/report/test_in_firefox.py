@@ -1,13 +1,14 @@
 """The report page in Firefox, at two sizes, light and dark: no request, no complaint, and all that a hand moves.
 
-`make test-firefox` installs what this needs. Elsewhere these tests are skipped, and with BROWSER=required they fail.
+`make test-firefox` installs what this needs. Elsewhere these tests are skipped; with FIREFOX=required they fail.
 """
 
 import importlib.util
+import os
 import shutil
 
 import pytest
-from report_pages import REQUIRED, SHOWN, SIZES, log10_of
+from report_pages import SHOWN, SIZES, log10_of
 
 HOME, END, RIGHT = "\ue011", "\ue010", "\ue014"  # keys, as WebDriver names them
 
@@ -24,7 +25,7 @@ def firefox(request, tmp_path_factory):
     path = shutil.which("firefox-esr") or shutil.which("firefox")
     if path is None or importlib.util.find_spec("websockets") is None:
         said = "there is no Firefox, or no websockets to drive it: `make test-firefox` installs both"
-        pytest.fail(said) if REQUIRED else pytest.skip(said)
+        pytest.fail(said) if os.environ.get("FIREFOX") == "required" else pytest.skip(said)
     from firefox import started
 
     with started(path, tmp_path_factory.mktemp("profile"), request.param) as firefox:
