@@ -105,7 +105,7 @@ PLANTED = QUICK | {
         "thousand_layers",
         "first_zero",
     ),
-    "formats without subnormals": ("base/scaled.py", FLOORS, NORMAL_FLOORS, "thousand_layers", "first_zero"),
+    "formats without subnormals": ("base/arrays.py", FLOORS, NORMAL_FLOORS, "thousand_layers", "first_zero"),
     "saturated at 2 %": (
         "networks/activations.py",
         "SATURATED = 0.01\n",

@@ -6,6 +6,7 @@ import pandas as pd
 from nets import choice, settings
 
 from harness.engine.lanes.groups import Block
+from harness.engine.training import at_start
 from harness.execution.block import run_block
 from harness.networks.training.recipe import Recipe, Training, recorded_steps
 
@@ -42,3 +43,15 @@ def same(one, other):
         texts = dict.fromkeys(frame.select_dtypes("category"), str)
         plain.append(frame.reset_index(drop=True).astype(texts))
     pd.testing.assert_frame_equal(*plain, check_exact=True)
+
+
+def require_the_same_bits_alone(specs, monkeypatch):
+    """Each network has the numbers that it has beside the others, to the bit."""
+    how = training(recipe("sgd", 0.1), recipe("adam", 0.01), recipe("sgd", 0.1, clip=0.3))
+    whole = trained(specs, how, range(3), dtype="float32")
+    monkeypatch.setattr(at_start, "MOST_TOGETHER", 1)
+    monkeypatch.setattr(at_start, "TOGETHER_BYTES", 0)
+    for one in specs:
+        alone = trained([one], training(recipe("sgd", 0.1, clip=0.3)), range(2, 3), dtype="float32")
+        for mine, of_all in zip(alone[2:], whole[2:], strict=True):
+            same(mine, of_all[of_all["run"].isin(mine["run"].astype(str))])

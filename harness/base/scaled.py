@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import log, log10
+from math import log
 
 import numpy as np
 
-from harness.base.arrays import Array
+from harness.base.arrays import LOG10_2, Array, any_of, flat, inner, largest, log10_of
 
-LOG10_2 = log10(2)
 NOTHING = -(2**40)  # exponent of a lane that is exactly zero: below that of any number
 # A lane whose largest magnitude lies within 2^±KEPT of 1 is not renormalised: squares of its products cannot underflow.
 KEPT = {np.dtype(np.float64): 32, np.dtype(np.float32): 12}
@@ -26,20 +25,6 @@ FACTOR = 8  # a gain within 2^±FACTOR of 1 needs no exponent of its own
 RISKY = {np.dtype(np.float64): 2.0**-900, np.dtype(np.float32): 2.0**-90}
 COPIED = 2**16  # bytes: up to this size a transpose is copied, which makes its product a third faster
 CANCELLED = 2.0**-8  # a sum below this share of the sum of magnitudes has lost 8 bits to cancellation
-# log10 of half the smallest subnormal of each number format: anything smaller is read as 0.
-ZERO_UNDER = {
-    name: -bits * LOG10_2 for name, bits in (("float16", 25), ("bfloat16", 134), ("float32", 150), ("float64", 1075))
-}
-# log10 from which a magnitude, rounded to the format, is infinite: half a unit in the last place above its largest.
-INFINITE_FROM = {
-    name: exponent * LOG10_2 + log10(1 - 2.0 ** -(digits + 1))
-    for name, exponent, digits in (
-        ("float16", 16, 11),
-        ("bfloat16", 128, 8),
-        ("float32", 128, 24),
-        ("float64", 1024, 53),
-    )
-}
 
 
 # Scaled, Slope, Weights and Layer are not frozen: many are made at each layer, and freezing them takes 3 % of a sweep.
@@ -281,32 +266,6 @@ def concatenated(parts: Sequence[Scaled], axis: int = 0) -> Scaled:
     return Scaled(np.concatenate(mantissas, axis), np.concatenate(exponents, axis))
 
 
-def flat(array: Array) -> Array:
-    """Merge the last two axes, so that each lane is a vector."""
-    return array.reshape(*array.shape[:-2], -1)
-
-
-def inner(a: Array, b: Array) -> Array:
-    """The inner product of each lane of two arrays, (…), float64; summed in the format of the arrays."""
-    return np.vecdot(flat(a), flat(b)).astype(np.float64, copy=False)
-
-
-def any_of(holds: Array) -> bool:
-    """Whether any entry is true: `holds.any()`, three times as fast for small arrays."""
-    return bool(np.logical_or.reduce(holds, axis=None))
-
-
-def count(holds: Array) -> Array:
-    """Number of true entries on the last axis, (…), float64. Faster than a sum, which would first widen each entry."""
-    return np.add.reduce(np.bitwise_count(np.packbits(holds, axis=-1)), axis=-1, dtype=np.float64)
-
-
-def largest(mantissa: Array) -> Array:
-    """Largest magnitude of each lane, (…); nan where a lane holds a nan."""
-    lanes = flat(mantissa)
-    return np.maximum(np.maximum.reduce(lanes, axis=-1), -np.minimum.reduce(lanes, axis=-1))
-
-
 def normalised(
     mantissa: Array, exponent: Array, top: Array | None = None, keep: int | None = None
 ) -> tuple[Array, Array]:
@@ -329,15 +288,3 @@ def shifted(mantissa: Array, shift: Array, out: Array | None = None) -> Array:
     if np.maximum.reduce(np.abs(shift), axis=None) < 100:
         return np.multiply(mantissa, np.ldexp(mantissa.dtype.type(1), shift)[..., None, None], out=out)
     return np.ldexp(mantissa, np.clip(shift, -5000, 5000)[..., None, None], out=out)  # beyond any format: 0 or inf
-
-
-def log10_of(values: Array | float) -> Array:
-    """log10 in float64; −inf at 0."""
-    with np.errstate(divide="ignore"):
-        return np.log10(values, dtype=np.float64)
-
-
-def log10_ratio(above: Array, below: Array) -> Array:
-    """log10 of a ratio from the log10 of both magnitudes; nan for a ratio of two zeros."""
-    with np.errstate(invalid="ignore"):
-        return above - below

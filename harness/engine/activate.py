@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from harness.base.arrays import Array
-from harness.base.scaled import Scaled, Slope, any_of, shifted
+from harness.base.arrays import Array, any_of
+from harness.base.scaled import Scaled, Slope, shifted
 from harness.engine.layers import Layer
 from harness.networks.activations import Activation
 

@@ -5,8 +5,8 @@ The mean of |∂C/∂W| follows from no such sum: each matrix is formed.
 
 import numpy as np
 
-from harness.base.arrays import Array
-from harness.base.scaled import CANCELLED, RISKY, Scaled, any_of, flat
+from harness.base.arrays import Array, any_of, flat
+from harness.base.scaled import CANCELLED, RISKY, Scaled
 from harness.engine.equations import weight_gradient
 
 

@@ -13,8 +13,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from harness.base.arrays import Array
-from harness.base.scaled import LOG10_2, log10_of, log10_ratio
+from harness.base.arrays import LOG10_2, Array, log10_of, log10_ratio
 from harness.engine.sums import BackwardSums, ForwardSums, Samples, Squares
 from harness.networks.kinds import Table
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.base.arrays import Array
-from harness.base.scaled import CANCELLED, Scaled, any_of, count, flat, largest
+from harness.base.arrays import Array, any_of, count, flat, largest
+from harness.base.scaled import CANCELLED, Scaled
 from harness.engine.gram import weight_gradient_mean, weight_gradient_squares
 from harness.engine.layers import BackwardLayers, Layer
 from harness.engine.superposition import superposed, superposed_squares, superposed_weight_gradient_squares

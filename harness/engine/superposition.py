@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.base.arrays import Array
-from harness.base.scaled import CANCELLED, RISKY, Scaled, any_of, flat
+from harness.base.arrays import Array, any_of, flat
+from harness.base.scaled import CANCELLED, RISKY, Scaled
 from harness.engine.equations import weight_gradient
 from harness.engine.gram import by_forming, by_gram
 

@@ -8,10 +8,9 @@ from math import floor, isfinite, isnan, log, log10
 import numpy as np
 
 from harness import config
-from harness.base.arrays import Array
+from harness.base.arrays import INFINITE_FROM, ZERO_UNDER, Array
 from harness.base.errors import ConfigError, DomainError
 from harness.base.numbers import formatted
-from harness.base.scaled import INFINITE_FROM, ZERO_UNDER
 from harness.base.text_table import Table
 from harness.config import yaml_positions
 from harness.config.models import Thresholds

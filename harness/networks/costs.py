@@ -10,8 +10,8 @@ from math import log
 
 import numpy as np
 
-from harness.base.arrays import Array
-from harness.base.scaled import KEPT, LOG10_2, Scaled, from_ln, log10_of, normalised, shifted
+from harness.base.arrays import LOG10_2, Array, log10_of
+from harness.base.scaled import KEPT, Scaled, from_ln, normalised, shifted
 from harness.networks.data import TARGET_KINDS
 
 REACH = 2.0**39  # logits further apart than this count as infinitely far apart: beyond, exponents are those of zero

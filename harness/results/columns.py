@@ -7,7 +7,7 @@ the coordinates follow from networks/coordinates.py, and those of the measures f
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.base.scaled import INFINITE_FROM, ZERO_UNDER
+from harness.base.arrays import INFINITE_FROM, ZERO_UNDER
 from harness.engine.measures import MEASURES, ON_REQUEST
 from harness.engine.remedied.measures import REMEDIED
 from harness.networks.coordinates import BY_NAME, OFF_LAYERS, ON_LAYERS

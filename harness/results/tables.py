@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from harness.base.arrays import Array
-from harness.base.scaled import INFINITE_FROM, ZERO_UNDER, log10_ratio
+from harness.base.arrays import INFINITE_FROM, ZERO_UNDER, Array, log10_ratio
 from harness.engine.lanes.records import OK, Records
 from harness.engine.measures import MEASURES
 from harness.networks.coordinates import COORDINATES

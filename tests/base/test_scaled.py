@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import settings as options_of_hypothesis
 from hypothesis import strategies as st
 
-from harness.base.scaled import FACTOR, NOTHING, ORDINARY, Scaled, Weights, largest, normalised, scaled, shifted, split
+from harness.base.arrays import largest
+from harness.base.scaled import FACTOR, NOTHING, ORDINARY, Scaled, Weights, normalised, scaled, shifted, split
 
 QUICK = options_of_hypothesis(max_examples=150, deadline=None, derandomize=True, database=None)
 EPS = {"float64": 2.0**-53, "float32": 2.0**-24}

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from nets import CHOICES, choice, label, profile, propagated, run, spec, values
 
-from harness.base.scaled import LOG10_2, RISKY, Scaled, Slope, scaled
+from harness.base.arrays import LOG10_2
+from harness.base.scaled import RISKY, Scaled, Slope, scaled
 from harness.engine.activate import activate
 from harness.engine.equations import weight_gradient
 from harness.engine.gram import gram_squares

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from nets import choice, differing, label, profile, run, spec
 
-from harness.base.scaled import LOG10_2, Scaled
+from harness.base.arrays import LOG10_2
+from harness.base.scaled import Scaled
 from harness.engine.gram import gram_squares
 from harness.engine.measures import MEASURES
 from harness.engine.superposition import superposed, superposed_squares, superposed_weight_gradient_squares

@@ -12,8 +12,8 @@ import pytest
 from command import TINY, within
 
 import harness
+from harness.base.arrays import ZERO_UNDER
 from harness.base.errors import ConfigError, HarnessError, ResultsError
-from harness.base.scaled import ZERO_UNDER
 from harness.config import digest
 from harness.execution import dispatch, driver
 from harness.execution.dispatch import Resources

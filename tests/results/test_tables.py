@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from nets import CHOICES, KEYS, choice, differing, drawn, faults, label, profile, run, spec
 
-from harness.base.scaled import INFINITE_FROM
+from harness.base.arrays import INFINITE_FROM
 from harness.engine.measures import BACKWARD, FORWARD
 from harness.networks.activations import ACTIVATIONS
 from harness.networks.spec import activation_of

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.base.arrays import Array
-from harness.base.scaled import Scaled, Weights, any_of, base_alone, scaled
+from harness.base.arrays import Array, any_of
+from harness.base.scaled import Scaled, Weights, base_alone, scaled
 from harness.engine.equations import layer_forward
 from harness.engine.lanes.depths import HiddenLayers, layers_per_array
 from harness.engine.lanes.draws import SharedDraws

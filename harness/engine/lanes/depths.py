@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from harness.base.arrays import Array
+from harness.base.arrays import largest as largest_of
 from harness.base.scaled import Scaled, Slope, Weights, concatenated
-from harness.base.scaled import largest as largest_of
 from harness.engine.equations import layer_backward
 from harness.engine.lanes.draws import SharedDraws
 from harness.engine.layers import BackwardLayers, Layer

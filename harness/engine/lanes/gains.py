@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from harness.base.arrays import Array
-from harness.base.scaled import LOG10_2, Scaled, Weights, base_alone, split
+from harness.base.arrays import LOG10_2, Array
+from harness.base.scaled import Scaled, Weights, base_alone, split
 from harness.engine.lanes.draws import SharedDraws
 from harness.engine.lanes.groups import Group, Output
 from harness.engine.measures import in_units, with_own

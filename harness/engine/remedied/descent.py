@@ -8,8 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from harness.base.arrays import Array
-from harness.base.scaled import Scaled, Weights, any_of, concatenated, log10_of, scaled
+from harness.base.arrays import Array, any_of, log10_of
+from harness.base.scaled import Scaled, Weights, concatenated, scaled
 from harness.engine.equations import cost_gradient, layer_forward, through_activation, through_weights
 from harness.engine.gram import weight_gradient_squares
 from harness.engine.lanes.ascent import repeat_lanes

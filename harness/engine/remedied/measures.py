@@ -8,8 +8,7 @@ factor alpha, so that its own factors are known even where alpha is 0; the gradi
 
 import numpy as np
 
-from harness.base.arrays import Array
-from harness.base.scaled import LOG10_2, log10_of, log10_ratio
+from harness.base.arrays import LOG10_2, Array, log10_of, log10_ratio
 from harness.engine.lanes.groups import Remedy
 from harness.engine.measures import Measure, measures, of_backward, with_own
 from harness.engine.remedied.sums import RemediedSums

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.base.arrays import Array
-from harness.base.scaled import Scaled, any_of, shifted
+from harness.base.arrays import Array, any_of
+from harness.base.scaled import Scaled, shifted
 from harness.networks.remedies import normalisations
 from harness.networks.remedies.normalisations import Normalisation
 

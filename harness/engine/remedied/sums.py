@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from harness.base.arrays import Array
-from harness.base.scaled import Scaled, flat
+from harness.base.arrays import Array, flat
+from harness.base.scaled import Scaled
 from harness.engine.lanes.groups import Remedy
 from harness.engine.sums import BackwardSums, Slot, Squares
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.base.arrays import Array
-from harness.base.scaled import LOG10_2, Scaled, Weights, base_alone, flat, log10_of
+from harness.base.arrays import LOG10_2, Array, flat, log10_of
+from harness.base.scaled import Scaled, Weights, base_alone
 from harness.networks.remedies.unit_variance import unit_variance_gain
 
 REACH = 400  # powers of 2 from which a lane's first gain may start: its square is still a number of float64

@@ -8,8 +8,8 @@ from itertools import islice
 
 import numpy as np
 
-from harness.base.arrays import Array
-from harness.base.scaled import any_of, log10_of, scaled
+from harness.base.arrays import Array, any_of, log10_of
+from harness.base.scaled import scaled
 from harness.engine.training.at_start import Run, drawn
 from harness.engine.training.evaluate import fit, outputs, over_rows
 from harness.engine.training.loop import Step, Trained

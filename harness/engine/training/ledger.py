@@ -16,8 +16,8 @@ not feel the scale of its weights and biases, so ⟨W_k, ∂C/∂W_k⟩ + ⟨b_k
 
 import numpy as np
 
-from harness.base.arrays import Array
-from harness.base.scaled import LOG10_2, Scaled, inner, log10_of
+from harness.base.arrays import LOG10_2, Array, inner, log10_of
+from harness.base.scaled import Scaled
 from harness.engine.training.at_start import Stack
 
 

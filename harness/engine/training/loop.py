@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.base.arrays import Array
-from harness.base.scaled import LOG10_2, Scaled, any_of, count, flat, log10_of, shifted, split
+from harness.base.arrays import LOG10_2, Array, any_of, count, flat, log10_of
+from harness.base.scaled import Scaled, shifted, split
 from harness.engine.lanes.groups import PLAIN
 from harness.engine.training.at_start import Run, Stack
 from harness.engine.training.ledger import NormLedger

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from harness.base.arrays import Array
-from harness.base.scaled import NOTHING, Scaled, Slope, any_of, inner, largest, unscaled
+from harness.base.arrays import Array, any_of, inner, largest
+from harness.base.scaled import NOTHING, Scaled, Slope, unscaled
 from harness.engine.equations import cost_gradient, through_activation
 from harness.engine.training.at_start import Stack
 from harness.engine.training.passes import Gradients

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from harness.base.arrays import Array
-from harness.base.scaled import ZERO_UNDER
+from harness.base.arrays import ZERO_UNDER, Array
 from harness.figures.kit.quartiles import quartiles
 from harness.interface.report.encoding import Plain, plain
 from harness.networks.coordinates import BY_NAME, PRODUCT_ORDER

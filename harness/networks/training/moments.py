@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from harness.base.arrays import Array
-from harness.base.scaled import KEPT, NOTHING, Scaled, any_of, largest, shifted
+from harness.base.arrays import Array, any_of, largest
+from harness.base.scaled import KEPT, NOTHING, Scaled, shifted
 from harness.networks.training.optimisers import Optimiser
 
 

@@ -7,8 +7,8 @@ from math import inf, isnan, log10, nan
 
 import pandas as pd
 
+from harness.base.arrays import ZERO_UNDER
 from harness.base.numbers import number
-from harness.base.scaled import ZERO_UNDER
 from harness.base.text_table import Table
 from harness.execution.probe.record import Recording
 from harness.execution.probe.tables import layers_frame, networks_frame, zero_from

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 from nets import choice, run, spec
 from nets import drawn as drawn_by_hand
-from training_runs import DATA, ENDS, at_step, recipe, same, trained, training
+from training_runs import DATA, ENDS, at_step, recipe, require_the_same_bits_alone, trained, training
 
 from harness.engine.lanes.groups import draws_key
 from harness.engine.measures import MEASURES
-from harness.engine.training import at_start
 from harness.engine.training.at_start import Run, drawn
 from harness.engine.training.evaluate import outputs, over_rows
 from harness.engine.training.loop import Trained
@@ -110,14 +109,7 @@ OF_ROUNDING = "log10_grad_biases"  # below a normalisation over the batch
 
 @pytest.mark.parametrize("specs", BLOCKS, ids=lambda specs: label(specs[0]))
 def test_bits_do_not_depend_on_the_runs_beside(specs, monkeypatch):
-    how = training(recipe("sgd", 0.1), recipe("adam", 0.01), recipe("sgd", 0.1, clip=0.3))
-    whole = trained(specs, how, range(3), dtype="float32")
-    monkeypatch.setattr(at_start, "MOST_TOGETHER", 1)
-    monkeypatch.setattr(at_start, "TOGETHER_BYTES", 0)
-    for one in specs:
-        alone = trained([one], training(recipe("sgd", 0.1, clip=0.3)), range(2, 3), dtype="float32")
-        for mine, of_all in zip(alone[2:], whole[2:], strict=True):
-            same(mine, of_all[of_all["run"].isin(mine["run"].astype(str))])
+    require_the_same_bits_alone(specs, monkeypatch)
 
 
 def test_weights_that_differ_in_their_start_alone_are_trained_together():

@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from nets import choice, run, spec
-from training_runs import DATA, ENDS, at_step, recipe, same, trained, training
+from training_runs import DATA, ENDS, at_step, recipe, require_the_same_bits_alone, trained, training
 
 from harness.engine.measures import MEASURES
-from harness.engine.training import at_start
 from harness.engine.training.at_start import Run, drawn
 from harness.engine.training.evaluate import outputs, over_rows
 from harness.engine.training.loop import Trained
@@ -81,14 +80,7 @@ def test_step_0_and_a_step_of_nothing_have_the_numbers_of_the_sweep():
 
 
 def test_bits_do_not_depend_on_the_runs_beside(monkeypatch):
-    how = training(recipe("sgd", 0.1), recipe("adam", 0.01), recipe("sgd", 0.1, clip=0.3))
-    whole = trained(SPECS, how, range(3), dtype="float32")
-    monkeypatch.setattr(at_start, "MOST_TOGETHER", 1)
-    monkeypatch.setattr(at_start, "TOGETHER_BYTES", 0)
-    for one in SPECS:
-        alone = trained([one], training(recipe("sgd", 0.1, clip=0.3)), range(2, 3), dtype="float32")
-        for mine, of_all in zip(alone[2:], whole[2:], strict=True):
-            same(mine, of_all[of_all["run"].isin(mine["run"].astype(str))])
+    require_the_same_bits_alone(SPECS, monkeypatch)
 
 
 def test_the_norm_ledger_closes_and_only_steps_grow_the_weights_of_normalised_layers():

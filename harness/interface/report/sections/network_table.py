@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from harness.base.scaled import ZERO_UNDER
+from harness.base.arrays import ZERO_UNDER
 from harness.interface.report.encoding import plain_column
 from harness.interface.report.settings import Settings
 
