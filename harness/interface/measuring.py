@@ -10,7 +10,7 @@ from harness.interface.checkout import completion
 from harness.interface.terminal import print_table, say
 
 if TYPE_CHECKING:
-    from harness.base.arrays import ZERO_UNDER, Array
+    from harness.base.arrays import Array
     from harness.base.text_table import Table
     from harness.execution.measure import Measured
 
@@ -153,6 +153,7 @@ def layer_table(measured: "Measured") -> "Table":
 
 def conclusion(measured: "Measured") -> str:
     """The attenuation, the regime, and the layers at which number formats read zero, in a few lines."""
+    from harness.base.arrays import ZERO_UNDER
     from harness.base.numbers import number
 
     network = measured.networks.iloc[0]
